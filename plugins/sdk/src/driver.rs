@@ -1,0 +1,110 @@
+//! The safe side of the ABI: what a driver in Rust implements. The contracts are
+//! those of the functions of the same name in [`crate::abi`].
+
+use crate::settings::Settings;
+use crate::types::{Error, Facts, Identity, Mark, Notice, Outcome, Split};
+
+/// Where notices go, in the order in which the server says them.
+pub type Notices<'a> = &'a mut dyn FnMut(Notice);
+
+/// A database engine.
+pub trait Driver: 'static {
+    /// The name that `driver = "…"` means.
+    const NAME: &'static str;
+    /// The driver's version.
+    const VERSION: &'static str;
+    /// What it speaks to, for people.
+    const TITLE: &'static str;
+    /// What is true of the engine.
+    const FACTS: Facts;
+    /// Its sessions.
+    type Connection: Connection;
+    /// Its way of cutting sheets.
+    type Splitter: Splitter;
+
+    /// Every fault of the settings that can be seen without connecting.
+    fn check(settings: &Settings) -> Vec<Error>;
+
+    /// Connects to a database; `label` is what the session calls itself on the server.
+    fn open(
+        settings: &Settings,
+        database: &str,
+        label: &str,
+        notices: Notices<'_>,
+    ) -> Result<Self::Connection, Error>;
+
+    /// Begins with a sheet.
+    fn split(settings: &Settings) -> Result<Self::Splitter, Error>;
+}
+
+/// A session.
+pub trait Connection: Send + 'static {
+    /// Makes the session as new for the task `label`.
+    fn reset(&mut self, label: &str) -> Result<(), Error>;
+    /// Asks whether the server still answers.
+    fn ping(&mut self) -> Result<(), Error>;
+    /// Who the session is.
+    fn identify(&mut self) -> Result<Identity, Error>;
+    /// Runs exactly one statement, or fails having run none.
+    fn execute(&mut self, sql: &[u8], notices: Notices<'_>) -> Result<Outcome, Error>;
+    /// Opens a transaction.
+    fn begin(&mut self) -> Result<(), Error>;
+    /// Ok only where the server says that it committed. Notices are those of deferred triggers and the like.
+    fn commit(&mut self, notices: Notices<'_>) -> Result<(), Error>;
+    /// Ends the transaction without effect; Ok where none is open.
+    fn rollback(&mut self) -> Result<(), Error>;
+    /// What stops the running statement from another thread. Asked for once, after opening.
+    fn canceler(&self) -> Box<dyn Canceler>;
+
+    /// Takes the lock of one runner per database.
+    fn try_lock(&mut self) -> Result<TryLock, Error>;
+    /// Lets go of it; Ok where it was not held.
+    fn unlock(&mut self) -> Result<(), Error>;
+
+    /// Makes the ledger's table where it is missing.
+    fn prepare_ledger(&mut self) -> Result<(), Error>;
+    /// Writes a mark: in the open transaction, or by itself.
+    fn write_mark(&mut self, mark: &Mark) -> Result<(), Error>;
+    /// The marks of a task in the order of segments; none where the table is missing.
+    fn read_marks(&mut self, task: &str) -> Result<Vec<Mark>, Error>;
+    /// The complete mark that brought a schema version, if any.
+    fn find_version(&mut self, schema_version: &str) -> Result<Option<Mark>, Error>;
+
+    /// Loads of rows that stand in the sheet, where the engine has them.
+    fn load(&mut self) -> Option<&mut dyn LoadRows> {
+        None
+    }
+}
+
+/// A load whose rows stand in the sheet after its statement.
+pub trait LoadRows {
+    /// Sends the statement; Ok where the server now waits for rows.
+    fn begin(&mut self, sql: &[u8], notices: Notices<'_>) -> Result<(), Error>;
+    /// Sends rows.
+    fn rows(&mut self, rows: &[u8]) -> Result<(), Error>;
+    /// Ends the load.
+    fn end(&mut self, notices: Notices<'_>) -> Result<Outcome, Error>;
+}
+
+/// Stops a running statement from another thread.
+pub trait Canceler: Send + Sync + 'static {
+    /// Asks and returns soon, within five seconds; no effect on an idle session.
+    fn cancel(&self) -> Result<(), Error>;
+}
+
+/// How asking for the lock ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TryLock {
+    /// This session has it.
+    Held,
+    /// Another session has it: which, where that can be known.
+    Busy(Option<Box<Identity>>),
+}
+
+/// Cuts a sheet into pieces.
+pub trait Splitter: Send + 'static {
+    /// The next piece of `text`, which begins where the last piece ended. `at_end` says that the sheet
+    /// ends with it. After [`Split::More`] the same bytes come again with more behind them, so
+    /// what was read already need not be read again.
+    fn next(&mut self, text: &[u8], at_end: bool) -> Result<Split, Error>;
+}

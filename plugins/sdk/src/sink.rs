@@ -1,0 +1,307 @@
+//! Both ends of `rsd_sink`: a driver's end, which gives owned values as borrowed text, and the
+//! daemon's end, which collects what a driver says into owned values.
+
+use crate::abi::{rsd_error, rsd_identity, rsd_mark, rsd_notice, rsd_result, rsd_sink};
+use crate::text::{lend, sqlstate, sqlstate_text, string};
+use crate::types::{Applied, Class, Error, Failure, Identity, Mark, Notice, Outcome, Transaction};
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The size of a struct as the ABI writes it.
+pub const fn size<T>() -> u32 {
+    size_of::<T>() as u32
+}
+
+/// Whether the field that ends at byte `end` lies inside a struct of the writer.
+pub const fn reaches(struct_size: u32, end: usize) -> bool {
+    struct_size as usize >= end
+}
+
+/// The driver's end: where a call puts what it has to say.
+pub struct Sink(*const rsd_sink);
+
+impl Sink {
+    /// Wraps the sink of a call.
+    ///
+    /// # Safety
+    /// `sink` is NULL or alive, and used only during its call (rule 3).
+    pub unsafe fn new(sink: *const rsd_sink) -> Self {
+        Self(sink)
+    }
+
+    fn table(&self) -> Option<&rsd_sink> {
+        // SAFETY: by `new`, NULL or alive; the fields used have been there since the first version.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Says why the call fails.
+    pub fn error(&self, error: &Error) {
+        let Some((table, call)) = self.table().and_then(|table| Some((table, table.on_error?))) else {
+            return;
+        };
+        let raw = rsd_error {
+            struct_size: size::<rsd_error>(),
+            class_: error.class.to_abi(),
+            applied: error.applied.to_abi(),
+            sqlstate: sqlstate(&error.sqlstate),
+            vendor_code: error.code,
+            position: error.position.and_then(|at| i64::try_from(at).ok()).unwrap_or(-1),
+            message: lend(error.message.as_bytes()),
+            detail: lend(error.detail.as_bytes()),
+            hint: lend(error.hint.as_bytes()),
+            object: lend(error.object.as_bytes()),
+        };
+        // SAFETY: the callback and its context belong together, and all text outlives the callback.
+        unsafe { call(table.ctx, &raw) }
+    }
+
+    /// Passes a notice on.
+    pub fn notice(&self, notice: &Notice) {
+        let Some((table, call)) = self.table().and_then(|table| Some((table, table.on_notice?))) else {
+            return;
+        };
+        let raw = rsd_notice {
+            struct_size: size::<rsd_notice>(),
+            sqlstate: sqlstate(&notice.sqlstate),
+            vendor_code: notice.code,
+            severity: lend(notice.severity.as_bytes()),
+            message: lend(notice.message.as_bytes()),
+        };
+        // SAFETY: as in `error`.
+        unsafe { call(table.ctx, &raw) }
+    }
+
+    /// Says how the statement ended.
+    pub fn result(&self, outcome: &Outcome) {
+        let Some((table, call)) = self.table().and_then(|table| Some((table, table.on_result?))) else {
+            return;
+        };
+        let raw = rsd_result {
+            struct_size: size::<rsd_result>(),
+            transaction: outcome.transaction.to_abi(),
+            rows_affected: outcome.rows_affected.and_then(|rows| i64::try_from(rows).ok()).unwrap_or(-1),
+            tag: lend(outcome.tag.as_bytes()),
+        };
+        // SAFETY: as in `error`.
+        unsafe { call(table.ctx, &raw) }
+    }
+
+    /// Says who a session is.
+    pub fn identity(&self, identity: &Identity) {
+        let Some((table, call)) = self.table().and_then(|table| Some((table, table.on_identity?))) else {
+            return;
+        };
+        let raw = rsd_identity {
+            struct_size: size::<rsd_identity>(),
+            product: lend(identity.product.as_bytes()),
+            version: lend(identity.version.as_bytes()),
+            session: lend(identity.session.as_bytes()),
+            session_start: lend(identity.session_start.as_bytes()),
+            system: lend(identity.system.as_bytes()),
+            database: lend(identity.database.as_bytes()),
+            user: lend(identity.user.as_bytes()),
+        };
+        // SAFETY: as in `error`.
+        unsafe { call(table.ctx, &raw) }
+    }
+
+    /// Passes a row of the ledger on.
+    pub fn mark(&self, mark: &Mark) {
+        let Some((table, call)) = self.table().and_then(|table| Some((table, table.on_mark?))) else {
+            return;
+        };
+        let raw = mark_to_abi(mark);
+        // SAFETY: as in `error`.
+        unsafe { call(table.ctx, &raw) }
+    }
+}
+
+/// A mark as the ABI carries it, borrowing from `mark`.
+pub fn mark_to_abi(mark: &Mark) -> rsd_mark {
+    rsd_mark {
+        struct_size: size::<rsd_mark>(),
+        segment: mark.segment,
+        first_statement: mark.first_statement,
+        last_statement: mark.last_statement,
+        complete: u32::from(mark.complete),
+        task: lend(mark.task.as_bytes()),
+        plan: lend(mark.plan.as_bytes()),
+        spec: lend(mark.spec.as_bytes()),
+        sheet: lend(mark.sheet.as_bytes()),
+        sheet_sha256: lend(mark.sheet_sha256.as_bytes()),
+        schema_version: lend(mark.schema_version.as_bytes()),
+        host: lend(mark.host.as_bytes()),
+        applied_time: lend(mark.applied_time.as_bytes()),
+    }
+}
+
+/// A mark back from the ABI.
+///
+/// # Safety
+/// `raw` and its text are alive.
+pub unsafe fn mark_from_abi(raw: &rsd_mark) -> Mark {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        Mark {
+            task: string(raw.task).into_owned(),
+            segment: raw.segment,
+            first_statement: raw.first_statement,
+            last_statement: raw.last_statement,
+            complete: raw.complete != 0,
+            plan: string(raw.plan).into_owned(),
+            spec: string(raw.spec).into_owned(),
+            sheet: string(raw.sheet).into_owned(),
+            sheet_sha256: string(raw.sheet_sha256).into_owned(),
+            schema_version: string(raw.schema_version).into_owned(),
+            host: string(raw.host).into_owned(),
+            applied_time: string(raw.applied_time).into_owned(),
+        }
+    }
+}
+
+/// The daemon's end: collects what one call says. Notices go on at once, so that a
+/// statement with a million of them needs no memory for them.
+pub struct Collected<'n> {
+    /// The errors that were said; one for a failed call.
+    pub errors: Vec<Error>,
+    /// The last result that was said.
+    pub outcome: Option<Outcome>,
+    /// The last identity that was said.
+    pub identity: Option<Identity>,
+    /// The rows of the ledger that were said.
+    pub marks: Vec<Mark>,
+    notices: &'n mut dyn FnMut(Notice),
+}
+
+impl<'n> Collected<'n> {
+    /// Nothing yet; notices go to `notices`.
+    pub fn new(notices: &'n mut dyn FnMut(Notice)) -> Self {
+        Self { errors: Vec::new(), outcome: None, identity: None, marks: Vec::new(), notices }
+    }
+
+    /// The sink for a call; valid while `self` is neither moved nor used otherwise.
+    pub fn sink(&mut self) -> rsd_sink {
+        rsd_sink {
+            struct_size: size::<rsd_sink>(),
+            ctx: std::ptr::from_mut(self).cast::<c_void>(),
+            on_error: Some(on_error),
+            on_notice: Some(on_notice),
+            on_result: Some(on_result),
+            on_identity: Some(on_identity),
+            on_mark: Some(on_mark),
+        }
+    }
+
+    /// The error of a call that ended with `failure`, also where the driver forgot to say one.
+    pub fn error(&mut self, failure: Failure) -> Error {
+        let mut error = self.errors.pop().unwrap_or_else(|| match failure {
+            Failure::DriverBug => Error {
+                applied: Applied::Unknown,
+                ..Error::new(Class::Other, "the driver broke down (a panic, or a status it does not have)")
+            },
+            Failure::Unsupported => Error::new(Class::Unsupported, "the driver does not have this function"),
+            Failure::Misuse => Error::new(Class::Other, "the driver was called against its contract"),
+            Failure::Failed | Failure::Canceled => Error {
+                applied: Applied::Unknown,
+                ..Error::new(Class::Other, "the driver failed without saying why")
+            },
+            Failure::Lost => Error::lost("the connection was lost", Applied::Unknown),
+        });
+        error.failure = failure;
+        error
+    }
+}
+
+/// Runs a callback's body so that nothing unwinds into the driver (rule 5).
+fn contained(body: impl FnOnce()) {
+    // A panic here is a bug of the daemon: the hook has printed it, and what was being said is lost.
+    let _ = catch_unwind(AssertUnwindSafe(body));
+}
+
+unsafe extern "C" fn on_error(ctx: *mut c_void, raw: *const rsd_error) {
+    contained(|| {
+        // SAFETY: `ctx` is the `Collected` of the running call, `raw` alive during the callback (rule 3).
+        unsafe {
+            let (Some(collected), Some(raw)) = (ctx.cast::<Collected>().as_mut(), raw.as_ref()) else {
+                return;
+            };
+            collected.errors.push(Error {
+                failure: Failure::Failed,
+                class: Class::from_abi(raw.class_),
+                applied: Applied::from_abi(raw.applied),
+                sqlstate: sqlstate_text(&raw.sqlstate),
+                code: raw.vendor_code,
+                position: usize::try_from(raw.position).ok(),
+                message: string(raw.message).into_owned(),
+                detail: string(raw.detail).into_owned(),
+                hint: string(raw.hint).into_owned(),
+                object: string(raw.object).into_owned(),
+            });
+        }
+    });
+}
+
+unsafe extern "C" fn on_notice(ctx: *mut c_void, raw: *const rsd_notice) {
+    contained(|| {
+        // SAFETY: as in `on_error`.
+        unsafe {
+            let (Some(collected), Some(raw)) = (ctx.cast::<Collected>().as_mut(), raw.as_ref()) else {
+                return;
+            };
+            (collected.notices)(Notice {
+                severity: string(raw.severity).into_owned(),
+                sqlstate: sqlstate_text(&raw.sqlstate),
+                code: raw.vendor_code,
+                message: string(raw.message).into_owned(),
+            });
+        }
+    });
+}
+
+unsafe extern "C" fn on_result(ctx: *mut c_void, raw: *const rsd_result) {
+    contained(|| {
+        // SAFETY: as in `on_error`.
+        unsafe {
+            let (Some(collected), Some(raw)) = (ctx.cast::<Collected>().as_mut(), raw.as_ref()) else {
+                return;
+            };
+            collected.outcome = Some(Outcome {
+                rows_affected: u64::try_from(raw.rows_affected).ok(),
+                transaction: Transaction::from_abi(raw.transaction),
+                tag: string(raw.tag).into_owned(),
+            });
+        }
+    });
+}
+
+unsafe extern "C" fn on_identity(ctx: *mut c_void, raw: *const rsd_identity) {
+    contained(|| {
+        // SAFETY: as in `on_error`.
+        unsafe {
+            let (Some(collected), Some(raw)) = (ctx.cast::<Collected>().as_mut(), raw.as_ref()) else {
+                return;
+            };
+            collected.identity = Some(Identity {
+                product: string(raw.product).into_owned(),
+                version: string(raw.version).into_owned(),
+                session: string(raw.session).into_owned(),
+                session_start: string(raw.session_start).into_owned(),
+                system: string(raw.system).into_owned(),
+                database: string(raw.database).into_owned(),
+                user: string(raw.user).into_owned(),
+            });
+        }
+    });
+}
+
+unsafe extern "C" fn on_mark(ctx: *mut c_void, raw: *const rsd_mark) {
+    contained(|| {
+        // SAFETY: as in `on_error`.
+        unsafe {
+            let (Some(collected), Some(raw)) = (ctx.cast::<Collected>().as_mut(), raw.as_ref()) else {
+                return;
+            };
+            collected.marks.push(mark_from_abi(raw));
+        }
+    });
+}
