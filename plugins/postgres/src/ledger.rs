@@ -1,0 +1,192 @@
+//! The ledger: a table in a schema of its own, so that a mark is committed with what it marks.
+
+use crate::connection::Session;
+use runsheet_sdk::{Class, Error, Mark};
+
+/// On the table, where `\d+` shows it.
+const STAMP: &str = "runsheet ledger 1";
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn literal(text: &str) -> String {
+    let text = text.replace('\0', "");
+    if text.contains('\\') {
+        // Means the same whatever a sheet has made of standard_conforming_strings.
+        format!(" E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+    } else {
+        format!("'{}'", text.replace('\'', "''"))
+    }
+}
+
+fn table(session: &Session) -> String {
+    format!("{}.runsheet_ledger", quoted(session.ledger_schema()))
+}
+
+pub(crate) fn prepare(session: &mut Session) -> Result<(), Error> {
+    if session.ledger_is_known {
+        return Ok(());
+    }
+    if !is_there(session)? {
+        // Another session may make it at the same moment: then it is there at the second look.
+        if let Err(error) = create(session)
+            && !is_there(session)?
+        {
+            return Err(explain(session, error));
+        }
+    }
+    session.ledger_is_known = true;
+    Ok(())
+}
+
+fn is_there(session: &mut Session) -> Result<bool, Error> {
+    let name = literal(&table(session));
+    let rows = session.query(&format!(
+        "SELECT pg_catalog.to_regclass({name}) IS NOT NULL, pg_catalog.obj_description(pg_catalog.to_regclass({name}), 'pg_class')"
+    ))?;
+    let cell = |index: usize| rows.first().and_then(|row| row.get(index)).cloned().flatten();
+    if cell(0).as_deref() != Some("t") {
+        return Ok(false);
+    }
+    match cell(1) {
+        Some(stamp) if stamp == STAMP => Ok(true),
+        Some(stamp) if stamp.starts_with("runsheet ledger ") => Err(foreign(
+            session,
+            "was made by a newer Runsheet; it was not touched. Install that version here too",
+        )),
+        Some(_) | None => Err(foreign(
+            session,
+            "is not Runsheet's; it was not touched. Rename it, or name another schema by `ledger_schema`",
+        )),
+    }
+}
+
+fn foreign(session: &Session, why: &str) -> Error {
+    let table = table(session);
+    Error { object: table.clone(), ..Error::new(Class::AlreadyExists, format!("the table {table} {why}")) }
+}
+
+fn create(session: &mut Session) -> Result<(), Error> {
+    let (schema, table) = (quoted(session.ledger_schema()), table(session));
+    let schema_name = literal(session.ledger_schema());
+    let there =
+        session.query(&format!("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = {schema_name}"))?;
+    let make_schema = if there.is_empty() { format!("CREATE SCHEMA {schema};") } else { String::new() };
+    session
+        .query(&format!(
+            "BEGIN; {make_schema}
+             CREATE TABLE {table} (
+                task char(64) NOT NULL, segment integer NOT NULL,
+                first_statement bigint NOT NULL, last_statement bigint NOT NULL, complete boolean NOT NULL,
+                plan text NOT NULL, spec text NOT NULL, sheet text NOT NULL, sheet_sha256 char(64) NOT NULL,
+                schema_version text, host text NOT NULL, applied_time timestamptz NOT NULL DEFAULT clock_timestamp(),
+                PRIMARY KEY (task, segment));
+             CREATE INDEX runsheet_ledger_version ON {table} (schema_version) WHERE complete;
+             COMMENT ON TABLE {table} IS '{STAMP}'; COMMIT"
+        ))
+        .map(drop)
+        .inspect_err(|_| {
+            // The error is told; this only frees the session from its failed transaction.
+            let _ = session.query("ROLLBACK");
+        })
+}
+
+fn explain(session: &Session, error: Error) -> Error {
+    let hint = match error.class {
+        Class::Permission => format!(
+            "The account needs: GRANT CREATE ON DATABASE, or a schema made for it: CREATE SCHEMA {} AUTHORIZATION its-name; or set `ledger = \"none\"` on the instance",
+            quoted(session.ledger_schema())
+        ),
+        _ => error.hint.clone(),
+    };
+    Error {
+        message: format!("the ledger {} could not be made: {}", table(session), error.message),
+        hint,
+        ..error
+    }
+}
+
+pub(crate) fn write(session: &mut Session, mark: &Mark) -> Result<(), Error> {
+    let table = table(session);
+    let version =
+        if mark.schema_version.is_empty() { "NULL".to_owned() } else { literal(&mark.schema_version) };
+    let insert = format!(
+        "INSERT INTO {table} (task, segment, first_statement, last_statement, complete, plan, spec, sheet, sheet_sha256, schema_version, host)
+         VALUES ({}, {}, {}, {}, {}, {}, {}, {}, {}, {version}, {})",
+        literal(&mark.task),
+        mark.segment,
+        mark.first_statement,
+        mark.last_statement,
+        mark.complete,
+        literal(&mark.plan),
+        literal(&mark.spec),
+        literal(&mark.sheet),
+        literal(&mark.sheet_sha256),
+        literal(&mark.host)
+    );
+    // The mark is written as the account itself, whatever role the sheet has taken, and it is on the disk when the commit is
+    // answered, whatever the sheet has set. All of it is local to the transaction, which ends right after.
+    let local =
+        "SET LOCAL synchronous_commit = on; SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE NONE";
+    let text = if session.in_transaction() {
+        format!("{local}; {insert}")
+    } else {
+        format!("BEGIN; {local}; {insert}; COMMIT")
+    };
+    let alone = !session.in_transaction();
+    session.query(&text).map(drop).map_err(|error| {
+        if alone && !session.is_lost() {
+            let _ = session.query("ROLLBACK");
+        }
+        if error.sqlstate == "23505" {
+            return Error {
+                class: Class::AlreadyExists,
+                message: "the mark is in the ledger already".to_owned(),
+                ..error
+            };
+        }
+        // It is not the sheet's text that this is about.
+        Error { position: None, ..error }
+    })
+}
+
+const COLUMNS: &str = "task, segment, first_statement, last_statement, complete, plan, spec, sheet, sheet_sha256, coalesce(schema_version, ''), host, to_char(applied_time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')";
+
+fn marks(session: &mut Session, condition: &str) -> Result<Vec<Mark>, Error> {
+    let table = table(session);
+    let rows =
+        match session.query(&format!("SELECT {COLUMNS} FROM {table} WHERE {condition} ORDER BY segment")) {
+            Ok(rows) => rows,
+            Err(error) if error.class == Class::MissingObject => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+    Ok(rows.iter().map(|row| mark(row)).collect())
+}
+
+fn mark(row: &[Option<String>]) -> Mark {
+    let text = |index: usize| row.get(index).cloned().flatten().unwrap_or_default();
+    Mark {
+        task: text(0),
+        segment: text(1).parse().unwrap_or(0),
+        first_statement: text(2).parse().unwrap_or(0),
+        last_statement: text(3).parse().unwrap_or(0),
+        complete: text(4) == "t",
+        plan: text(5),
+        spec: text(6),
+        sheet: text(7),
+        sheet_sha256: text(8),
+        schema_version: text(9),
+        host: text(10),
+        applied_time: text(11),
+    }
+}
+
+pub(crate) fn read(session: &mut Session, task: &str) -> Result<Vec<Mark>, Error> {
+    marks(session, &format!("task = {}", literal(task)))
+}
+
+pub(crate) fn find_version(session: &mut Session, schema_version: &str) -> Result<Option<Mark>, Error> {
+    let found = marks(session, &format!("schema_version = {} AND complete", literal(schema_version)))?;
+    Ok(found.into_iter().next())
+}

@@ -1,0 +1,59 @@
+//! The PostgreSQL driver: a blocking client over `postgres-protocol`, because what must be seen (COMMIT's command tag, the order
+//! of notices, the transaction state) is hidden by the clients that exist.
+#![deny(unsafe_code)]
+
+mod auth;
+mod cancel;
+mod connection;
+mod error;
+mod ledger;
+mod lock;
+mod settings;
+pub mod split;
+mod stream;
+mod tls;
+mod wire;
+
+pub use connection::Session;
+pub use split::PostgresSplitter;
+
+use runsheet_sdk::{Driver, Error, Facts, Notices, Settings};
+use settings::Options;
+
+/// The driver.
+pub struct Postgres;
+
+impl Driver for Postgres {
+    const NAME: &'static str = "postgres";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const TITLE: &'static str = "PostgreSQL";
+    const FACTS: Facts =
+        Facts::TRANSACTIONAL_DDL.with(Facts::ERROR_POSITION).with(Facts::CANCEL).with(Facts::NOTICES);
+    type Connection = Session;
+    type Splitter = PostgresSplitter;
+
+    fn check(settings: &Settings) -> Vec<Error> {
+        let mut faults = settings.unknown(settings::KNOWN);
+        faults.extend(Options::read(settings).err());
+        faults
+    }
+
+    fn open(
+        settings: &Settings,
+        database: &str,
+        label: &str,
+        notices: Notices<'_>,
+    ) -> Result<Session, Error> {
+        Session::open(Options::read(settings)?, database, label, notices)
+    }
+
+    fn split(_settings: &Settings) -> Result<PostgresSplitter, Error> {
+        Ok(PostgresSplitter::default())
+    }
+}
+
+#[allow(unsafe_code)]
+mod entry {
+    //! The one symbol that the daemon looks for.
+    runsheet_sdk::export_driver!(super::Postgres);
+}

@@ -1,0 +1,145 @@
+//! What kind a statement is, and whether it can stand in a transaction, from its words. The list of those that cannot was tried
+//! on a server, statement by statement.
+
+use runsheet_sdk::{Class, Error, Flags, Kind};
+
+/// How many words are kept.
+const KEPT_MAX: usize = 8;
+/// The longest word that means anything.
+const WORD_BYTES_MAX: usize = 24;
+
+/// The words of a statement outside parentheses, in lower case.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    kept: Vec<String>,
+    last_is_from: bool,
+    from_stdin: bool,
+    concurrently: bool,
+    writes: bool,
+    set_tablespace: bool,
+    last_is_set: bool,
+    chain: bool,
+    last_is_and: bool,
+}
+
+impl Words {
+    pub fn push(&mut self, word: &[u8], parentheses: u32) {
+        let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+        self.writes |=
+            matches!(word.len(), 5 | 6) && (is(b"insert") || is(b"update") || is(b"delete") || is(b"merge"));
+        if parentheses > 0 {
+            return;
+        }
+        if self.kept.len() < KEPT_MAX {
+            let short = word.get(..word.len().min(WORD_BYTES_MAX)).unwrap_or_default();
+            self.kept.push(String::from_utf8_lossy(short).to_lowercase());
+        }
+        self.from_stdin |= self.last_is_from && is(b"stdin");
+        self.last_is_from = is(b"from");
+        self.concurrently |= is(b"concurrently");
+        self.set_tablespace |= self.last_is_set && is(b"tablespace");
+        self.last_is_set = is(b"set");
+        self.chain |= self.last_is_and && is(b"chain");
+        self.last_is_and = is(b"and");
+    }
+
+    /// Something that is no word stands between two words.
+    pub fn other(&mut self) {
+        self.last_is_from = false;
+        self.last_is_set = false;
+    }
+
+    fn word(&self, index: usize) -> &str {
+        self.kept.get(index).map_or("", String::as_str)
+    }
+
+    /// Whether the statement makes a function or procedure, as psql tells.
+    pub fn makes_routine(&self) -> bool {
+        let routine = |word: &str| matches!(word, "function" | "procedure");
+        self.word(0) == "create"
+            && (routine(self.word(1))
+                || (self.word(1) == "or" && self.word(2) == "replace" && routine(self.word(3))))
+    }
+
+    /// Statements that cannot be run as the sheet's promises want it.
+    ///
+    /// # Errors
+    /// With what to do instead.
+    pub fn refuse(&self, at: usize) -> Result<(), Error> {
+        let message = match (self.word(0), self.word(1)) {
+            ("prepare", "transaction") => {
+                "PREPARE TRANSACTION would leave a transaction open behind the task; commit it in the sheet"
+            }
+            ("commit" | "end" | "rollback" | "abort", _) if self.chain => {
+                "AND CHAIN opens a transaction that is not said by a BEGIN; write COMMIT and BEGIN"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::new(Class::Syntax, message).at(at))
+    }
+
+    pub fn classify(self, statement: &[u8]) -> (Kind, Flags) {
+        let plain = |kind| (kind, Flags::none());
+        let alone = |kind| (kind, Flags::ALONE);
+        match (self.word(0), self.word(1)) {
+            ("begin", _) | ("start", "transaction") => plain(Kind::Begin),
+            ("commit" | "rollback", "prepared") => alone(Kind::Other),
+            ("commit" | "end", _) => plain(Kind::Commit),
+            ("rollback" | "abort", "to") => plain(Kind::Savepoint),
+            ("rollback" | "abort", _) if self.word(2) == "to" => plain(Kind::Savepoint),
+            ("rollback" | "abort", _) => plain(Kind::Rollback),
+            ("savepoint" | "release", _) => plain(Kind::Savepoint),
+            ("set", "local" | "transaction" | "constraints") => plain(Kind::Session),
+            ("set" | "reset", _) => (Kind::Session, Flags::SESSION),
+            ("discard", "all") => (Kind::Session, Flags::ALONE.with(Flags::SESSION)),
+            ("discard" | "deallocate" | "prepare" | "listen" | "unlisten" | "load", _) => {
+                (Kind::Session, Flags::SESSION)
+            }
+            ("copy", _) if self.from_stdin => plain(Kind::Load),
+            ("insert" | "update" | "delete" | "merge" | "copy", _) => plain(Kind::Dml),
+            ("with", _) if self.writes => plain(Kind::Dml),
+            ("select", _) if sets_config(statement) => (Kind::Session, Flags::SESSION),
+            ("with" | "select" | "values" | "table" | "show" | "explain" | "fetch", _) => plain(Kind::Query),
+            ("call" | "do", _) => (Kind::Call, Flags::MAY_COMMIT),
+            ("vacuum", _) => (Kind::Maintenance, Flags::ALONE.with(Flags::REPEATABLE)),
+            ("cluster", "" | "verbose") => (Kind::Maintenance, Flags::ALONE.with(Flags::REPEATABLE)),
+            ("analyze" | "cluster" | "checkpoint", _) => (Kind::Maintenance, Flags::REPEATABLE),
+            ("reindex", _) if self.reindexes_alone() => {
+                (Kind::Maintenance, Flags::ALONE.with(Flags::REPEATABLE))
+            }
+            ("reindex", _) => (Kind::Maintenance, Flags::REPEATABLE),
+            ("create" | "drop" | "alter", _) if self.ddl_is_alone() => alone(Kind::Ddl),
+            (
+                "create" | "drop" | "alter" | "truncate" | "comment" | "grant" | "revoke" | "import"
+                | "refresh",
+                _,
+            )
+            | ("security" | "reassign", _) => plain(Kind::Ddl),
+            _ => plain(Kind::Other),
+        }
+    }
+
+    /// REINDEX of anything but one table or index, or concurrently. Options in parentheses are not among the words.
+    fn reindexes_alone(&self) -> bool {
+        let what = if self.word(1) == "verbose" { self.word(2) } else { self.word(1) };
+        self.concurrently || matches!(what, "database" | "system" | "schema")
+    }
+
+    fn ddl_is_alone(&self) -> bool {
+        match (self.word(0), self.word(1)) {
+            ("create" | "drop", "database" | "tablespace") => true,
+            ("create" | "drop" | "alter", "subscription") => true,
+            ("create", "unique" | "index") | ("drop", "index") => self.concurrently,
+            ("alter", "system") => true,
+            ("alter", "database") => self.set_tablespace,
+            ("alter", "table") => self.concurrently,
+            _ => false,
+        }
+    }
+}
+
+/// `SELECT pg_catalog.set_config('search_path', …)`, as dumps begin.
+fn sets_config(statement: &[u8]) -> bool {
+    let head = statement.get(..statement.len().min(64)).unwrap_or_default().to_ascii_lowercase();
+    memchr::memmem::find(&head, b"set_config(").is_some()
+}
