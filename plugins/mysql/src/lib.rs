@@ -1,0 +1,54 @@
+//! The driver for MySQL and MariaDB, over the crate `mysql`.
+#![deny(unsafe_code)]
+
+mod cancel;
+mod connect;
+mod connection;
+mod error;
+mod ledger;
+mod settings;
+pub mod split;
+
+pub use connection::Session;
+pub use split::MySqlSplitter;
+
+use runsheet_sdk::{Driver, Error, Facts, Notices, Settings};
+use settings::Options;
+
+/// The driver.
+pub struct MySql;
+
+impl Driver for MySql {
+    const NAME: &'static str = "mysql";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const TITLE: &'static str = "MySQL and MariaDB";
+    const FACTS: Facts = Facts::CANCEL.with(Facts::NOTICES).with(Facts::ERROR_POSITION);
+    type Connection = Session;
+    type Splitter = MySqlSplitter;
+
+    fn check(settings: &Settings) -> Vec<Error> {
+        let mut faults = settings.unknown(settings::KNOWN);
+        faults.extend(Options::read(settings).err());
+        faults
+    }
+
+    fn open(
+        settings: &Settings,
+        database: &str,
+        _label: &str,
+        _notices: Notices<'_>,
+    ) -> Result<Session, Error> {
+        Session::open(Options::read(settings)?, database)
+    }
+
+    fn split(settings: &Settings) -> Result<MySqlSplitter, Error> {
+        let mode = settings.text("sql_mode").unwrap_or_default().to_ascii_uppercase();
+        Ok(MySqlSplitter::new(!mode.contains("NO_BACKSLASH_ESCAPES")))
+    }
+}
+
+#[allow(unsafe_code)]
+mod entry {
+    //! The one symbol that the daemon looks for.
+    runsheet_sdk::export_driver!(super::MySql);
+}
