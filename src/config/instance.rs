@@ -1,0 +1,81 @@
+//! One instance: what Runsheet itself needs of it, and the driver's own settings as text.
+
+use super::read::Section;
+use super::{Instance, Ledger, secret};
+use runsheet_sdk::Settings;
+
+/// Keys whose values are secrets, wherever they stand.
+const SECRET_KEYS: &[&str] = &["password", "passphrase", "secret", "token"];
+/// The most connections of an instance.
+const CONNECTIONS_MAX: u64 = 10_000;
+
+pub(super) fn read(
+    name: &str,
+    table: &toml::Table,
+    faults: &mut Vec<String>,
+    warnings: &mut Vec<String>,
+) -> Option<Instance> {
+    let place = format!("instances.{name}");
+    let mut section = Section::new(&place, Some(table), faults);
+    let driver = section.text("driver");
+    let max_connections = section.number("max_connections", 1..=CONNECTIONS_MAX).unwrap_or(4);
+    let ledger = section.word("ledger", &["target", "none"]);
+    let rest = section.rest();
+    let Some(driver) = driver else {
+        faults.push(format!("`{place}` needs the key `driver`, such as driver = \"postgres\""));
+        return None;
+    };
+    let good = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.len() <= 128
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+    if !good {
+        faults.push(format!("`{place}`: an instance's name has letters, digits, `.`, `_` and `-`, and begins with a letter or digit"));
+    }
+    let mut settings = Settings::new();
+    for (key, value) in &rest {
+        flatten(&place, key, value, &mut settings, faults, warnings);
+    }
+    Some(Instance {
+        name: name.to_owned(),
+        driver,
+        max_connections: u32::try_from(max_connections).unwrap_or(u32::MAX),
+        ledger: if ledger.as_deref() == Some("none") { Ledger::None } else { Ledger::Target },
+        settings,
+    })
+}
+
+fn flatten(
+    place: &str,
+    key: &str,
+    value: &toml::Value,
+    settings: &mut Settings,
+    faults: &mut Vec<String>,
+    warnings: &mut Vec<String>,
+) {
+    let last = key.rsplit('.').next().unwrap_or(key);
+    let is_secret = SECRET_KEYS.contains(&last);
+    match value {
+        toml::Value::String(text) => {
+            if is_secret {
+                warnings.push(format!(
+                    "`{place}.{key}` has a secret in the config itself; {{ credential = … }} or {{ file = … }} keeps it apart"
+                ));
+            }
+            settings.set(key, text.clone(), is_secret);
+        }
+        toml::Value::Integer(number) => settings.set(key, number.to_string(), is_secret),
+        toml::Value::Float(number) => settings.set(key, number.to_string(), is_secret),
+        toml::Value::Boolean(flag) => settings.set(key, flag.to_string(), is_secret),
+        toml::Value::Datetime(time) => settings.set(key, time.to_string(), is_secret),
+        toml::Value::Array(_) => faults.push(format!("`{place}.{key}` must be one value, not a list")),
+        toml::Value::Table(table) => match secret::read(table) {
+            Some(Ok(secret)) => settings.set(key, secret, true),
+            Some(Err(why)) => faults.push(format!("`{place}.{key}`: {why}")),
+            None => {
+                for (inner, value) in table {
+                    flatten(place, &format!("{key}.{inner}"), value, settings, faults, warnings);
+                }
+            }
+        },
+    }
+}
