@@ -1,0 +1,12 @@
+//! A sheet as it is run: its head, its pieces as a driver cuts them, and the segments that the pieces make.
+//! It reads a file and knows no database, no state and no plan.
+
+mod head;
+mod pieces;
+mod segment;
+mod survey;
+
+pub use head::{Head, TxnMode};
+pub use pieces::{Fault, Pieces, PiecesError, Statement};
+pub use segment::{Placement, Segmenter};
+pub use survey::{KindCount, Survey, survey};

@@ -1,0 +1,230 @@
+//! A sheet read piece by piece: the driver cuts, this feeds it, and keeps count of offsets, lines and
+//! statement numbers. The sheet is never in memory as a whole: only what lies between the last cut and the next.
+
+use crate::driver::Splitter;
+use runsheet_sdk::{Class, Error, Flags, Kind, Piece, Split};
+use std::io::Read;
+
+/// How much is read at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// How much of a line is shown.
+const EXCERPT_CHARS_MAX: usize = 160;
+
+/// What is wrong with a sheet, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {message}")]
+pub struct Fault {
+    /// From 1.
+    pub line: u64,
+    /// In characters, from 1.
+    pub column: u64,
+    /// The byte in the sheet.
+    pub offset: u64,
+    /// The statement that it is in, from 1; 0 where it is in none.
+    pub statement: u64,
+    /// The line's text, cut where it is long.
+    pub excerpt: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault that is about a whole line.
+    pub fn at_line(line: u64, text: &str, message: String) -> Self {
+        Self { line, column: 1, offset: 0, statement: 0, excerpt: cut(text), message }
+    }
+}
+
+/// A piece of a sheet with its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statement<'a> {
+    /// Its number, from 1; rows of a load have the number of their load.
+    pub number: u64,
+    /// What it is.
+    pub kind: Kind,
+    /// What holds of it.
+    pub flags: Flags,
+    /// Its first byte in the sheet.
+    pub offset: u64,
+    /// Its line, from 1.
+    pub line: u64,
+    /// Its bytes.
+    pub text: &'a [u8],
+}
+
+impl Statement<'_> {
+    /// Its beginning in one line, for people.
+    pub fn excerpt(&self) -> String {
+        let head = self.text.get(..self.text.len().min(4 * EXCERPT_CHARS_MAX)).unwrap_or_default();
+        cut(&String::from_utf8_lossy(head).split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    /// The place of a byte of it: line, column in characters, and the line's text.
+    pub fn place(&self, position: usize) -> (u64, u64, String) {
+        let position = position.min(self.text.len());
+        let (before, after) = self.text.split_at(position);
+        let begin = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let end = after.iter().position(|byte| *byte == b'\n').map_or(self.text.len(), |at| position + at);
+        let line = self.line + newlines(before);
+        let column =
+            String::from_utf8_lossy(before.get(begin..).unwrap_or_default()).chars().count() as u64 + 1;
+        let text = String::from_utf8_lossy(self.text.get(begin..end).unwrap_or_default());
+        (line, column, around(text.trim_end(), column))
+    }
+}
+
+fn newlines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+fn cut(text: &str) -> String {
+    around(text, 1)
+}
+
+/// The part of a line that is shown: all of it, or a window with the column in it.
+fn around(text: &str, column: u64) -> String {
+    let length = text.chars().count();
+    if length <= EXCERPT_CHARS_MAX {
+        return text.to_owned();
+    }
+    let column = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
+    let begin = column.saturating_sub(EXCERPT_CHARS_MAX / 2).min(length - EXCERPT_CHARS_MAX);
+    let window: String = text.chars().skip(begin).take(EXCERPT_CHARS_MAX).collect();
+    match (begin > 0, begin + EXCERPT_CHARS_MAX < length) {
+        (true, true) => format!("…{window}…"),
+        (true, false) => format!("…{window}"),
+        (false, _) => format!("{window}…"),
+    }
+}
+
+/// A sheet being read.
+pub struct Pieces<R> {
+    source: R,
+    splitter: Splitter,
+    buffer: Vec<u8>,
+    /// Where in the buffer the next piece is looked for.
+    begin: usize,
+    ended: bool,
+    /// The byte of the sheet at `begin`, and its line.
+    offset: u64,
+    line: u64,
+    number: u64,
+}
+
+/// Why no further piece came.
+#[derive(Debug, thiserror::Error)]
+pub enum PiecesError {
+    /// The sheet is at fault.
+    #[error(transparent)]
+    Sheet(#[from] Fault),
+    /// The driver's splitter is at fault.
+    #[error("{0}")]
+    Driver(Error),
+    /// The file could not be read.
+    #[error("the sheet could not be read: {0}")]
+    Read(#[from] std::io::Error),
+}
+
+impl<R: Read> Pieces<R> {
+    /// Begins with a sheet.
+    pub fn new(source: R, splitter: Splitter) -> Self {
+        Self { source, splitter, buffer: Vec::new(), begin: 0, ended: false, offset: 0, line: 1, number: 0 }
+    }
+
+    /// The bytes of the sheet that are done with.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The next piece, or none at the sheet's end.
+    pub fn advance(&mut self) -> Result<Option<Statement<'_>>, PiecesError> {
+        let piece = loop {
+            let text = self.buffer.get(self.begin..).unwrap_or_default();
+            match self.splitter.next(text, self.ended) {
+                Ok(Split::Piece(piece)) => break piece,
+                Ok(Split::End) => return Ok(None),
+                Ok(Split::More) => self.fill()?,
+                Err(error) => return Err(self.fault(error)),
+            }
+        };
+        Ok(Some(self.take(piece)))
+    }
+
+    fn take(&mut self, piece: Piece) -> Statement<'_> {
+        let text = self.buffer.get(self.begin..).unwrap_or_default();
+        let line = self.line + newlines(text.get(..piece.start).unwrap_or_default());
+        self.line = line + newlines(text.get(piece.start..piece.consumed).unwrap_or_default());
+        if piece.kind != Kind::Rows {
+            self.number += 1;
+        }
+        let offset = self.offset + piece.start as u64;
+        self.offset += piece.consumed as u64;
+        let (start, end) = (self.begin + piece.start, self.begin + piece.end);
+        self.begin += piece.consumed;
+        Statement {
+            number: self.number,
+            kind: piece.kind,
+            flags: piece.flags,
+            offset,
+            line,
+            text: self.buffer.get(start..end).unwrap_or_default(),
+        }
+    }
+
+    /// Reads on behind what is there, moving it to the buffer's front first.
+    fn fill(&mut self) -> Result<(), PiecesError> {
+        self.buffer.drain(..self.begin);
+        self.begin = 0;
+        let had = self.buffer.len();
+        // A long statement is read in steps that grow with it, so that it is not copied over and over.
+        let want = CHUNK.max(had);
+        self.buffer.resize(had + want, 0);
+        let mut filled = had;
+        while let Some(room) = self.buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match self.source.read(room) {
+                Ok(0) => {
+                    self.ended = true;
+                    break;
+                }
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.buffer.truncate(filled);
+                    return Err(error.into());
+                }
+            }
+        }
+        self.buffer.truncate(filled);
+        Ok(())
+    }
+
+    fn fault(&self, error: Error) -> PiecesError {
+        let text = self.buffer.get(self.begin..).unwrap_or_default();
+        match (error.class, error.position) {
+            (Class::Syntax, position) => {
+                let rest = Statement {
+                    number: self.number + 1,
+                    kind: Kind::Other,
+                    flags: Flags::none(),
+                    offset: self.offset,
+                    line: self.line,
+                    text,
+                };
+                let position = position.unwrap_or(0);
+                let (line, column, excerpt) = rest.place(position);
+                let offset = self.offset + position as u64;
+                let message = error.to_string();
+                PiecesError::Sheet(Fault {
+                    line,
+                    column,
+                    offset,
+                    statement: self.number + 1,
+                    excerpt,
+                    message,
+                })
+            }
+            _ => PiecesError::Driver(error),
+        }
+    }
+}
