@@ -1,0 +1,34 @@
+//! The daemon's memory on disk: one SQLite file, one thread that writes to it, readers beside it, and
+//! the sheets in a folder named by their content. What is not committed here has not happened.
+//! It knows no scheduler, no driver and no socket: rows in, rows out.
+
+mod error;
+mod folder;
+mod intents;
+mod journal;
+mod plans;
+mod runs;
+mod schema;
+mod sheets;
+mod tasks;
+mod word;
+mod writer;
+
+pub use error::Error;
+pub use folder::StateFolder;
+pub use intents::{Intent, IntentEnd, NewIntent, end_intent, ended_intents, insert_intent, open_intents};
+pub use journal::{AuditEntry, LogEntry, LogRow, append_audit, append_log, audit_of_plan, log_of_run};
+pub use plans::{
+    NewPlan, NewStage, NewTask, PlanRow, PlanStatus, accept_plan, plan_by_id, plan_by_name, plans,
+    plans_not_ended, plans_waiting_for_sheets, roll_out, set_plan_status, stages,
+};
+pub use runs::{Run, RunEnd, RunStatus, end_run, latest_run, resume_run, runs_of_plan, start_run};
+pub use sheets::{SheetRow, SheetUser, Sheets, insert_sheet, sheet_by_name, users_of_sheets_called};
+pub use tasks::{
+    TaskRow, TaskStatus, dependencies_of_plan, set_task_status, task_by_id, task_counts, tasks_of_plan,
+};
+use word::word;
+pub use writer::{Reader, Store};
+
+/// Milliseconds since 1970-01-01 UTC, as times are stored.
+pub type Millis = i64;

@@ -1,0 +1,168 @@
+//! The database's layout and its versions: judged before it is touched, upgraded step by step.
+
+use super::error::Error;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::path::Path;
+
+/// Marks the file as ours: "RUNS".
+const APPLICATION_ID: i64 = 0x5255_4E53;
+
+/// One step a version; the list's length is the version that this program writes.
+const STEPS: &[&str] = &["
+    CREATE TABLE sheets (
+        name        TEXT PRIMARY KEY,
+        sha256      TEXT NOT NULL,
+        size        INTEGER NOT NULL,
+        taken_time  INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE plans (
+        id             INTEGER PRIMARY KEY,
+        name           TEXT NOT NULL UNIQUE,
+        title          TEXT NOT NULL,
+        sha256         TEXT NOT NULL,
+        text           TEXT NOT NULL,
+        folder         TEXT NOT NULL,
+        status         TEXT NOT NULL,
+        accepted_time  INTEGER NOT NULL,
+        start_time     INTEGER,
+        end_time       INTEGER
+    ) STRICT;
+    CREATE INDEX plans_waiting ON plans (id) WHERE status = 'WAITING_FOR_SHEETS';
+    CREATE TABLE stages (
+        plan_id  INTEGER NOT NULL REFERENCES plans (id),
+        idx      INTEGER NOT NULL,
+        title    TEXT NOT NULL,
+        PRIMARY KEY (plan_id, idx)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE tasks (
+        id              INTEGER PRIMARY KEY,
+        plan_id         INTEGER NOT NULL REFERENCES plans (id),
+        stage           INTEGER NOT NULL,
+        spec_id         TEXT NOT NULL,
+        instance        TEXT NOT NULL,
+        database        TEXT NOT NULL,
+        sheet           TEXT NOT NULL,
+        sheet_sha256    TEXT,
+        change_type     TEXT NOT NULL,
+        schema_version  TEXT,
+        earliest_time   INTEGER,
+        status          TEXT NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX tasks_of_plan ON tasks (plan_id, spec_id);
+    CREATE TABLE dependencies (
+        task_id     INTEGER NOT NULL REFERENCES tasks (id),
+        depends_on  INTEGER NOT NULL REFERENCES tasks (id),
+        PRIMARY KEY (task_id, depends_on)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE runs (
+        id                INTEGER PRIMARY KEY,
+        task_id           INTEGER NOT NULL REFERENCES tasks (id),
+        attempt           INTEGER NOT NULL,
+        status            TEXT NOT NULL,
+        start_time        INTEGER NOT NULL,
+        end_time          INTEGER,
+        resumes           INTEGER NOT NULL DEFAULT 0,
+        statements_total  INTEGER,
+        statements_done   INTEGER NOT NULL DEFAULT 0,
+        affected_rows     INTEGER NOT NULL DEFAULT 0,
+        detail            TEXT,
+        error             TEXT
+    ) STRICT;
+    CREATE UNIQUE INDEX runs_of_task ON runs (task_id, attempt);
+    CREATE TABLE intents (
+        id            INTEGER PRIMARY KEY,
+        task_id       INTEGER NOT NULL REFERENCES tasks (id),
+        run_id        INTEGER NOT NULL REFERENCES runs (id),
+        segment       INTEGER NOT NULL,
+        statement     INTEGER NOT NULL,
+        offset        INTEGER NOT NULL,
+        length        INTEGER NOT NULL,
+        line          INTEGER NOT NULL,
+        sha256        TEXT NOT NULL,
+        excerpt       TEXT NOT NULL,
+        session       TEXT NOT NULL,
+        intent_time   INTEGER NOT NULL,
+        outcome       TEXT,
+        outcome_time  INTEGER
+    ) STRICT;
+    CREATE INDEX intents_of_task ON intents (task_id, segment);
+    CREATE TABLE log (
+        id      INTEGER PRIMARY KEY,
+        run_id  INTEGER NOT NULL REFERENCES runs (id),
+        time    INTEGER NOT NULL,
+        entry   TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX log_of_run ON log (run_id, id);
+    CREATE TABLE audit (
+        id      INTEGER PRIMARY KEY,
+        time    INTEGER NOT NULL,
+        who     TEXT NOT NULL,
+        action  TEXT NOT NULL,
+        plan    TEXT NOT NULL,
+        spec    TEXT,
+        reason  TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX audit_of_plan ON audit (plan, id);
+"];
+
+/// The version that this program writes.
+fn known() -> i64 {
+    i64::try_from(STEPS.len()).expect("the list of steps is short")
+}
+
+fn corrupt(file: &Path) -> impl Fn(rusqlite::Error) -> Error {
+    move |error| match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            Error::Corrupt { file: file.to_path_buf(), why: error.to_string() }
+        }
+        _ => Error::Sqlite(error),
+    }
+}
+
+/// Looks at an existing file without changing it: ours, not newer, not damaged.
+pub(super) fn judge(file: &Path) -> Result<(), Error> {
+    let reader = judge_version(file)?;
+    let verdict: String =
+        reader.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(corrupt(file))?;
+    if verdict == "ok" { Ok(()) } else { Err(Error::Corrupt { file: file.to_path_buf(), why: verdict }) }
+}
+
+/// Looks only at whose file it is and of which version.
+pub(super) fn judge_version(file: &Path) -> Result<Connection, Error> {
+    let reader =
+        Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(corrupt(file))?;
+    let pragma = |name: &str| reader.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0));
+    let found: i64 = pragma("user_version").map_err(corrupt(file))?;
+    let id: i64 = pragma("application_id").map_err(corrupt(file))?;
+    let tables: i64 = reader
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(corrupt(file))?;
+    // An empty file is a first start that was cut short.
+    if id != APPLICATION_ID && (id != 0 || tables != 0) {
+        return Err(Error::Foreign { file: file.to_path_buf(), found: id });
+    }
+    if found > known() {
+        return Err(Error::Newer { file: file.to_path_buf(), found, known: known() });
+    }
+    Ok(reader)
+}
+
+/// Sets up the writing connection, and brings an older layout up to this version, each step in a transaction
+/// of its own with its version.
+pub(super) fn prepare(connection: &mut Connection) -> Result<(), Error> {
+    // WAL with FULL: each commit is on the disk when it returns; NORMAL loses acknowledged commits in a power cut.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    for (step, version) in STEPS.iter().zip(1..) {
+        if version > found {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(step)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", version)?;
+            transaction.commit()?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! Sheets: their bytes in a folder, named by their SHA-256, and their names in the database.
+
+use super::Millis;
+use super::error::Error;
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::fs::{self, DirBuilder, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How much is copied at a time.
+const CHUNK: usize = 1 << 20;
+
+/// The folder of sheets.
+#[derive(Clone, Debug)]
+pub struct Sheets {
+    folder: PathBuf,
+    /// What this process has written whole.
+    written: Arc<Mutex<HashSet<String>>>,
+}
+
+/// A sheet's name and what it stands for; it never changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SheetRow {
+    /// `projects/{project}/sheets/{sheet}`.
+    pub name: String,
+    /// The bytes' SHA-256.
+    pub sha256: String,
+    /// How many bytes.
+    pub size: u64,
+    /// When it was taken in.
+    pub taken_time: Millis,
+}
+
+impl Sheets {
+    pub(super) fn open(folder: &Path) -> Result<Self, Error> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|why| Error::Io { path: folder.to_path_buf(), why })?;
+        let sheets = Self { folder: folder.to_path_buf(), written: Arc::default() };
+        sheets.sweep()?;
+        Ok(sheets)
+    }
+
+    /// The file of a sheet.
+    pub fn path(&self, sha256: &str) -> PathBuf {
+        self.folder.join(sha256)
+    }
+
+    /// Copies a sheet in, up to `limit` bytes, and gives its SHA-256 and size. The same bytes again are the same file. It is
+    /// durable only after [`Sheets::sync`], which a batch needs once; until then a crash may leave a file that is torn, so
+    /// one that this process did not write itself is written again.
+    ///
+    /// # Errors
+    /// [`Error::Io`], with `FileTooLarge` where it is over the limit.
+    pub fn put(&self, from: &mut impl Read, limit: u64) -> Result<(String, u64), Error> {
+        let io = |why| Error::Io { path: self.folder.clone(), why };
+        let mut file = tempfile::Builder::new().prefix(".incoming-").tempfile_in(&self.folder).map_err(io)?;
+        let mut hash = Sha256::new();
+        let mut chunk = vec![0; CHUNK];
+        let mut size: u64 = 0;
+        loop {
+            let read = from.read(&mut chunk).map_err(io)?;
+            let Some(bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+            size += read as u64;
+            if size > limit {
+                return Err(io(std::io::Error::from(std::io::ErrorKind::FileTooLarge)));
+            }
+            hash.update(bytes);
+            file.write_all(bytes).map_err(io)?;
+        }
+        let sha256 = hex(&hash.finalize());
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if !written.contains(&sha256) {
+            file.persist(self.path(&sha256)).map_err(|error| io(error.error))?;
+            written.insert(sha256.clone());
+        }
+        Ok((sha256, size))
+    }
+
+    /// Makes everything that was put durable.
+    pub fn sync(&self) -> Result<(), Error> {
+        let io = |why| Error::Io { path: self.folder.clone(), why };
+        let folder = File::open(&self.folder).map_err(io)?;
+        rustix::fs::syncfs(&folder).map_err(|error| io(error.into()))
+    }
+
+    /// Removes what a crash left half copied.
+    fn sweep(&self) -> Result<(), Error> {
+        let io = |why| Error::Io { path: self.folder.clone(), why };
+        for entry in fs::read_dir(&self.folder).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            if entry.file_name().to_string_lossy().starts_with(".incoming-") {
+                fs::remove_file(entry.path()).map_err(io)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing into a String does not fail");
+        text
+    })
+}
+
+/// Records a sheet's name. The same name with the same bytes is no change.
+pub fn insert_sheet(connection: &Connection, sheet: &SheetRow) -> Result<(), Error> {
+    connection
+        .prepare_cached("INSERT INTO sheets (name, sha256, size, taken_time) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
+        .execute(params![sheet.name, sheet.sha256, sheet.size, sheet.taken_time])?;
+    Ok(())
+}
+
+/// The sheet of a name, if it was taken in.
+pub fn sheet_by_name(connection: &Connection, name: &str) -> Result<Option<SheetRow>, Error> {
+    Ok(connection
+        .prepare_cached("SELECT name, sha256, size, taken_time FROM sheets WHERE name = ?1")?
+        .query_row([name], |row| {
+            Ok(SheetRow {
+                name: row.get(0)?,
+                sha256: row.get(1)?,
+                size: row.get(2)?,
+                taken_time: row.get(3)?,
+            })
+        })
+        .optional()?)
+}
+
+/// A plan that uses a sheet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SheetUser {
+    /// The plan's name.
+    pub plan: String,
+    /// The folder that the plan came in.
+    pub folder: String,
+    /// The sheet's name.
+    pub sheet: String,
+    /// The sheet's bytes.
+    pub sha256: String,
+}
+
+/// The plans that use a stored sheet whose name ends with `/sheets/{id}`.
+pub fn users_of_sheets_called(connection: &Connection, id: &str) -> Result<Vec<SheetUser>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT plans.name, plans.folder, sheets.name, sheets.sha256
+         FROM sheets JOIN tasks ON tasks.sheet = sheets.name JOIN plans ON plans.id = tasks.plan_id
+         WHERE substr(sheets.name, -length(?1)) = ?1",
+    )?;
+    let rows = statement
+        .query_map([format!("/sheets/{id}")], |row| {
+            Ok(SheetUser { plan: row.get(0)?, folder: row.get(1)?, sheet: row.get(2)?, sha256: row.get(3)? })
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(rows)
+}
