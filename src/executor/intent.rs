@@ -1,0 +1,78 @@
+//! What is on disk about statements that commit by themselves: read before a run, written around each of them.
+
+use super::job::Job;
+use super::journal::now;
+use crate::sheet::Statement;
+use crate::store::{self, Intent, IntentEnd, NewIntent, Store};
+use runsheet_sdk::Identity;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// What earlier runs of a task have recorded, by segment.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    /// Statements that are known to have taken effect.
+    pub applied: BTreeMap<u32, Intent>,
+    /// Statements of which nobody knows.
+    pub open: BTreeMap<u32, Intent>,
+}
+
+impl Recorded {
+    pub(super) fn read(store: &Store, task: i64) -> Result<Self, store::Error> {
+        store.reader()?.read(|connection| {
+            let by_segment =
+                |intents: Vec<Intent>| intents.into_iter().map(|one| (one.of.segment, one)).collect();
+            Ok(Self {
+                applied: by_segment(store::ended_intents(connection, task)?),
+                open: by_segment(store::open_intents(connection, task)?),
+            })
+        })
+    }
+}
+
+/// Who a session is, as it is stored.
+pub(super) fn session_text(identity: &Identity) -> String {
+    format!(
+        "{} {}, session {} (since {}), server {}, database {}, user {}",
+        identity.product,
+        identity.version,
+        identity.session,
+        identity.session_start,
+        identity.system,
+        identity.database,
+        identity.user
+    )
+}
+
+/// Records that a statement is about to be sent, and waits until that is on the disk.
+pub(super) fn begin(
+    store: &Store,
+    job: &Job,
+    segment: u32,
+    statement: &Statement<'_>,
+    session: &str,
+) -> Result<i64, store::Error> {
+    let intent = NewIntent {
+        task_id: job.task_id,
+        run_id: job.run_id,
+        segment,
+        statement: statement.number,
+        offset: statement.offset,
+        length: statement.text.len() as u64,
+        line: statement.line,
+        sha256: hex(statement.text),
+        excerpt: statement.excerpt(),
+        session: session.to_owned(),
+        intent_time: now(),
+    };
+    store.write_and_wait(move |connection| store::insert_intent(connection, &intent))
+}
+
+/// Records how it ended, and waits until that is on the disk.
+pub(super) fn end(store: &Store, intent: i64, outcome: IntentEnd) -> Result<(), store::Error> {
+    store.write_and_wait(move |connection| store::end_intent(connection, intent, outcome, now()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,103 @@
+//! What a run is given, and what it comes to: plain data.
+
+use super::progress::Progress;
+use super::stop::Stop;
+use crate::driver::Library;
+use crate::report::ErrorReport;
+use runsheet_sdk::Settings;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// An instance as the executor needs it.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// Its name in the config.
+    pub name: String,
+    /// Its driver.
+    pub driver: Library,
+    /// The driver's settings.
+    pub settings: Settings,
+    /// Whether the targets get a ledger table.
+    pub ledger: bool,
+    /// How many connections there may be at once, idle ones included.
+    pub max_connections: u32,
+}
+
+/// One run to be made.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The task.
+    pub task_id: i64,
+    /// The run.
+    pub run_id: i64,
+    /// The try, from 1.
+    pub attempt: u32,
+    /// Whether an earlier daemon, or an earlier run before an operator's word, has begun it.
+    pub resumed: bool,
+    /// The plan's name.
+    pub plan: String,
+    /// SHA-256 of the plan file.
+    pub plan_sha256: String,
+    /// The spec's id.
+    pub spec: String,
+    /// The sheet's name.
+    pub sheet: String,
+    /// SHA-256 of the sheet.
+    pub sheet_sha256: String,
+    /// The sheet's file.
+    pub sheet_path: PathBuf,
+    /// The schema version that the task brings.
+    pub schema_version: Option<String>,
+    /// Where.
+    pub instance: Arc<Instance>,
+    /// Which database there.
+    pub database: String,
+    /// How it is stopped.
+    pub stop: Arc<Stop>,
+    /// How far it is.
+    pub progress: Arc<Progress>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// Every statement took effect.
+    Done {
+        /// Why nothing was run, or another remark.
+        detail: Option<String>,
+    },
+    /// A statement failed; what took effect before it stays, and is not run again by a retry.
+    Failed {
+        /// What failed.
+        error: Box<ErrorReport>,
+        /// What it means for the data.
+        detail: String,
+    },
+    /// Stopped by an operator.
+    Canceled {
+        /// What it means for the data.
+        detail: String,
+    },
+    /// Whether a statement took effect cannot be known.
+    InDoubt {
+        /// Which, and why.
+        error: Box<ErrorReport>,
+        /// What is known, and what each answer would do.
+        detail: String,
+    },
+    /// The daemon is ending, or can record nothing more: the run is taken up again at the next start.
+    Interrupted,
+}
+
+/// A run that has ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// How.
+    pub end: End,
+    /// Statements of the sheet, where it could be read to its end.
+    pub statements_total: Option<u64>,
+    /// Statements that took effect, those of earlier tries included.
+    pub statements_done: u64,
+    /// Rows that the statements of this try changed.
+    pub affected_rows: u64,
+}
