@@ -1,0 +1,85 @@
+//! Exit codes: the whole list, and which error means which.
+
+use crate::config::ConfigError;
+use crate::control::ClientError;
+use crate::store::{PlanStatus, TaskStatus};
+use crate::{daemon, store};
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well.
+    Fine,
+    /// The plan or the check failed.
+    Failed,
+    /// The command was used wrongly.
+    Usage,
+    /// The daemon cannot be reached.
+    Unreachable,
+    /// Something needs an operator: a task is IN_DOUBT.
+    Operator,
+    /// The program broke down.
+    Bug,
+    /// The state could not be recorded.
+    Unrecorded,
+    /// Another daemon has the state folder.
+    Taken,
+    /// The config is wrong.
+    Config,
+}
+
+impl Exit {
+    /// The number that the shell sees; those from 70 on are `sysexits.h`'s.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Unreachable => 3,
+            Self::Operator => 4,
+            Self::Bug => 70,
+            Self::Unrecorded => 74,
+            Self::Taken => 75,
+            Self::Config => 78,
+        }
+    }
+}
+
+/// The exit of a daemon that ended.
+pub(super) fn of_daemon(exit: daemon::Exit) -> Exit {
+    match exit {
+        daemon::Exit::Fine | daemon::Exit::Idle => Exit::Fine,
+        daemon::Exit::Unrecorded => Exit::Unrecorded,
+        daemon::Exit::Bug => Exit::Bug,
+    }
+}
+
+/// The exit that an error means.
+pub(super) fn of(error: &anyhow::Error) -> Exit {
+    let state =
+        error.downcast_ref::<store::Error>().or_else(|| match error.downcast_ref::<daemon::Error>() {
+            Some(daemon::Error::State(state)) => Some(state),
+            _ => None,
+        });
+    let config = error.downcast_ref::<ConfigError>().is_some()
+        || matches!(error.downcast_ref::<daemon::Error>(), Some(daemon::Error::Config(_)));
+    if config {
+        Exit::Config
+    } else if error.downcast_ref::<ClientError>().is_some() {
+        Exit::Unreachable
+    } else if matches!(state, Some(store::Error::Taken { .. })) {
+        Exit::Taken
+    } else {
+        Exit::Failed
+    }
+}
+
+/// The exit of a plan that was followed to where nothing goes on by itself.
+pub(super) fn of_plan(status: PlanStatus, mut tasks: impl Iterator<Item = TaskStatus>) -> Exit {
+    match status {
+        PlanStatus::Done | PlanStatus::Running | PlanStatus::WaitingForSheets => Exit::Fine,
+        PlanStatus::Failed | PlanStatus::Canceled => Exit::Failed,
+        PlanStatus::Blocked if tasks.any(|status| status == TaskStatus::InDoubt) => Exit::Operator,
+        PlanStatus::Blocked => Exit::Failed,
+    }
+}

@@ -1,0 +1,144 @@
+//! `submit`: a plan and its sheets into the inbox as one: copied beside it under a hidden name, made durable, and then renamed
+//! into place at once.
+
+use super::check;
+use super::exit::Exit;
+use super::follow;
+use super::paint;
+use super::source;
+use crate::config::Config;
+use crate::control::Request;
+use crate::inbox::{SUBMITTED, plan_name, sheet_places};
+use crate::plan::{self, SheetName};
+use anyhow::{Context, bail};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long the inbox is waited for beyond its own time to settle.
+const TAKE_TIME_MAX: Duration = Duration::from_secs(60);
+/// How often it is looked.
+const LOOK: Duration = Duration::from_millis(100);
+
+pub(super) fn run(config: &Config, file: &Path, sheets: &[PathBuf], wait: bool) -> anyhow::Result<Exit> {
+    let Some(parsed) = check::parse(config, file)? else { return Ok(Exit::Failed) };
+    let inbox = &config.folders.inbox;
+    fs::create_dir_all(inbox).with_context(|| format!("the inbox {} cannot be made", inbox.display()))?;
+    let staging = tempfile::Builder::new()
+        .prefix(".submitting-")
+        .tempdir_in(inbox)
+        .with_context(|| format!("nothing can be put into the inbox {}", inbox.display()))?;
+    let (folder, plan_file) = folder_and_file(file)?;
+    let target = staging.path().join(&folder);
+    fs::create_dir_all(&target)?;
+    for (from, name) in files(file, sheets, &parsed)? {
+        copy(&from, &target.join(name))?;
+    }
+    // The plan last: nothing but the rename makes it visible, but a reader of the folder finds it whole.
+    copy(file, &target.join(&plan_file))?;
+    let parent = inbox.join("projects").join(&parsed.name.project);
+    fs::create_dir_all(&parent)?;
+    let name = format!("{SUBMITTED}{}-{}", jiff::Timestamp::now().as_microsecond(), std::process::id());
+    let place = parent.join(&name);
+    fs::rename(staging.path(), &place)?;
+    File::open(&parent)?.sync_all()?;
+    // Renamed away: there is nothing left to remove.
+    let _ = staging.keep();
+    let told = source::order(config, &Request::Scan);
+    paint::print(&format!("submitted {}\n", parsed.name))?;
+    if told.is_err() {
+        eprintln!(
+            "no daemon answers on {}; the plan is taken in when one starts",
+            config.daemon.socket.display()
+        );
+    }
+    if !wait {
+        return Ok(Exit::Fine);
+    }
+    let relative = place.strip_prefix(inbox).unwrap_or(&place).join(folder).join(plan_file);
+    match taken(config, &parsed.name.to_string(), &relative)? {
+        Ok(()) => follow::follow(config, &parsed.name.to_string()),
+        Err(why) => {
+            eprint!("runsheet: the plan was refused:\n{why}");
+            Ok(Exit::Failed)
+        }
+    }
+}
+
+/// The plan's name may come from its place, so a `plan.json` keeps the name of its folder.
+fn folder_and_file(file: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let name = file.file_name().context("the plan is no file")?;
+    let file_name = PathBuf::from(name);
+    let is_plain = name == "plan.json" || name == "plan.jsonc";
+    if !is_plain {
+        return Ok((PathBuf::new(), file_name));
+    }
+    let folder = fs::canonicalize(file)?;
+    let folder = folder.parent().and_then(Path::file_name).map(PathBuf::from).unwrap_or_default();
+    Ok((folder, file_name))
+}
+
+/// The sheets that go with a plan, and their names beside it.
+fn files(file: &Path, sheets: &[PathBuf], parsed: &plan::Plan) -> anyhow::Result<Vec<(PathBuf, PathBuf)>> {
+    let mut found = Vec::new();
+    for sheet in sheets {
+        let name = sheet.file_name().with_context(|| format!("{} is no sheet", sheet.display()))?;
+        let is_sheet =
+            name.to_str().is_some_and(|name| name.ends_with(".sql") || name.ends_with(".sheet.json"));
+        if !is_sheet {
+            bail!("{} is no sheet: it must be called *.sql or *.sheet.json", sheet.display());
+        }
+        found.push((sheet.clone(), PathBuf::from(name)));
+    }
+    let names: BTreeSet<&SheetName> =
+        parsed.steps.iter().flat_map(|step| &step.specs).map(|spec| &spec.sheet).collect();
+    let beside = file.parent().unwrap_or(Path::new("."));
+    for name in names {
+        let short = PathBuf::from(format!("{}.sql", name.sheet));
+        if found.iter().any(|(_, given)| *given == short) {
+            continue;
+        }
+        // The first two places are those beside the plan.
+        let place = sheet_places(beside, name).into_iter().take(2).find(|place| place.is_file());
+        if let Some(place) = place {
+            found.push((place, short));
+        }
+    }
+    Ok(found)
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let context = || format!("{} cannot be copied into the inbox", from.display());
+    let mut source = File::open(from).with_context(context)?;
+    let mut copy = File::create_new(to).with_context(context)?;
+    io::copy(&mut source, &mut copy).with_context(context)?;
+    copy.sync_all().with_context(context)
+}
+
+/// Waits until the plan is known or refused.
+fn taken(config: &Config, name: &str, place: &Path) -> anyhow::Result<Result<(), String>> {
+    let begun = Instant::now();
+    let mut why = config.folders.rejected.join(place).into_os_string();
+    why.push(".error.txt");
+    loop {
+        if let Ok(text) = fs::read_to_string(&why) {
+            return Ok(Err(text));
+        }
+        let known = source::Source::open(config).and_then(|mut source| source.plan(name));
+        if known.is_ok() {
+            return Ok(Ok(()));
+        }
+        if begun.elapsed() > config.inbox.settle + TAKE_TIME_MAX {
+            bail!("the inbox has not taken the plan in; is a daemon running? (`runsheet status`)");
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// What a plan is called that does not say it.
+pub(super) fn default_name(file: &Path) -> Option<plan::PlanName> {
+    let (folder, name) = folder_and_file(file).ok()?;
+    plan_name(&Path::new("projects/default").join(folder).join(name))
+}
