@@ -1,0 +1,130 @@
+//! A server's process: as a user that the server accepts, dead when the test is dead.
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::fs::File;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a server may take to answer.
+const START_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+}
+
+/// A port that nobody listens on now.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// A program of a package, or the package to install.
+pub(crate) fn program(candidates: &[PathBuf], package: &str) -> Result<PathBuf> {
+    let found = candidates.iter().find(|path| path.is_file()).cloned();
+    found.with_context(|| format!("{candidates:?} is not there; the package is {package}: run tests/install"))
+}
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// A command as another user, where this one is root and the server refuses root. It dies with this process.
+pub(crate) fn as_user(user: &str, program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]);
+    if is_root() && user != "root" {
+        command.args(["--reuid", user, "--regid", user, "--init-groups"]);
+    }
+    command.arg("--").arg(program);
+    command
+}
+
+/// Gives a folder to a user, where this one is root.
+pub(crate) fn give(folder: &Path, user: &str) -> Result<()> {
+    if is_root() && user != "root" {
+        run(Command::new("chown").arg("-R").arg(format!("{user}:")).arg(folder))?;
+    }
+    Ok(())
+}
+
+/// Runs a command to its end; its output is part of the error.
+pub(crate) fn run(command: &mut Command) -> Result<String> {
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("{command:?} could not be run"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        bail!("{command:?} failed: {text}{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(text)
+}
+
+impl Process {
+    /// Starts a server, its output in `log`, and waits until `answers`.
+    pub fn start(
+        name: &'static str,
+        command: &mut Command,
+        log: &Path,
+        mut answers: impl FnMut() -> bool,
+    ) -> Result<Self> {
+        let out = File::options().create(true).append(true).open(log)?;
+        // A group of its own, so that everything that it starts can be stopped and killed with it.
+        command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).process_group(0);
+        let child = command.spawn().with_context(|| format!("{command:?} could not be started"))?;
+        let mut process = Self { child };
+        let begun = Instant::now();
+        while !answers() {
+            if let Some(status) = process.child.try_wait()? {
+                bail!("{name} ended with {status}: {}", std::fs::read_to_string(log).unwrap_or_default());
+            }
+            if begun.elapsed() > START_TIME_MAX {
+                bail!("{name} does not answer: {}", std::fs::read_to_string(log).unwrap_or_default());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(process)
+    }
+
+    fn group(&self) -> Option<Pid> {
+        Pid::from_raw(i32::try_from(self.child.id()).ok()?)
+    }
+
+    /// Sends a signal to the server and all that it has started.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(group) = self.group() {
+            // Gone already is as good.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+
+    /// Kills it, as a power cut would, but for what the system has in its memory.
+    pub fn kill9(&mut self) {
+        self.signal(Signal::KILL);
+        let _ = self.child.wait();
+    }
+
+    /// Ends it in order.
+    pub fn end(&mut self) {
+        if let Some(pid) = self.group() {
+            let _ = rustix::process::kill_process(pid, Signal::TERM);
+        }
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(20) {
+            if let Ok(Some(_)) = self.child.try_wait() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.kill9();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill9();
+    }
+}

@@ -1,0 +1,291 @@
+//! A site as a user has one: a folder with a config, an inbox and a daemon that is the real program, which a test may kill.
+#![allow(dead_code, reason = "every test file uses another part of it")]
+
+use anyhow::{Context, Result, bail};
+use runsheet_test_servers::{MySql, Postgres};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long a plan may take in a test.
+const WAIT_MAX: Duration = Duration::from_secs(180);
+
+/// The program under test.
+pub fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_runsheet"))
+}
+
+/// A folder with everything, and the daemon in it while one runs.
+pub struct Site {
+    folder: TempDir,
+    daemon: Option<Child>,
+}
+
+impl Site {
+    /// A site whose config has these instances besides the folders.
+    pub fn new(instances: &str) -> Result<Self> {
+        Self::with_config("", instances)
+    }
+
+    /// A site with further sections of the config in front of the instances.
+    pub fn with_config(sections: &str, instances: &str) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("runsheet-site-").tempdir()?;
+        let site = Self { folder, daemon: None };
+        fs::create_dir_all(site.path("inbox"))?;
+        fs::create_dir_all(site.path("databases"))?;
+        let inbox = if sections.contains("[inbox]") { "" } else { "[inbox]\nsettle = \"20ms\"\n" };
+        site.write(
+            "config.toml",
+            &format!(
+                "[folders]\nroot = \".\"\n[daemon]\nsocket = \"socket\"\n{inbox}{sections}\n{instances}"
+            ),
+        )?;
+        Ok(site)
+    }
+
+    /// A path below the site.
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    /// Writes a file below the site.
+    pub fn write(&self, below: &str, text: &str) -> Result<()> {
+        let path = self.path(below);
+        fs::create_dir_all(path.parent().context("a file has a folder")?)?;
+        fs::write(path, text)?;
+        Ok(())
+    }
+
+    /// Drops a file into the inbox as a careful user does: renamed into place.
+    pub fn drop_file(&self, name: &str, text: &str) -> Result<()> {
+        let hidden = format!("inbox/.{}.tmp", name.replace('/', "-"));
+        self.write(&hidden, text)?;
+        let to = self.path("inbox").join(name);
+        fs::create_dir_all(to.parent().context("a file has a folder")?)?;
+        fs::rename(self.path(&hidden), to)?;
+        Ok(())
+    }
+
+    /// Starts the daemon.
+    pub fn start(&mut self) -> Result<()> {
+        self.start_with(&[])
+    }
+
+    /// Starts the daemon with arguments.
+    pub fn start_with(&mut self, arguments: &[&str]) -> Result<()> {
+        let log = fs::File::options().create(true).append(true).open(self.path("log"))?;
+        let child = Command::new(program())
+            .args(["--config"])
+            .arg(self.path("config.toml"))
+            .arg("daemon")
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        self.daemon = Some(child);
+        Ok(())
+    }
+
+    /// Kills the daemon as a power cut would.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.daemon.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Sends the daemon a signal.
+    pub fn signal(&self, signal: &str) -> Result<()> {
+        let pid = self.daemon.as_ref().context("a daemon runs")?.id();
+        Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status()?;
+        Ok(())
+    }
+
+    /// The daemon's number.
+    pub fn pid(&self) -> Option<u32> {
+        self.daemon.as_ref().map(Child::id)
+    }
+
+    /// Waits for the daemon's own end.
+    pub fn wait_for_end(&mut self) -> Result<i32> {
+        let mut child = self.daemon.take().context("a daemon runs")?;
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status.code().unwrap_or(-1));
+            }
+            if begun.elapsed() > WAIT_MAX {
+                let _ = child.kill();
+                bail!("the daemon does not end: {}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What the daemon has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// Runs a command of the program to its end.
+    pub fn run(&self, arguments: &[&str]) -> Result<Output> {
+        Ok(Command::new(program())
+            .arg("--config")
+            .arg(self.path("config.toml"))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()?)
+    }
+
+    /// A plan's state, as a script reads it.
+    pub fn plan(&self, name: &str) -> Result<Value> {
+        let output = self.run(&["status", name, "--json"])?;
+        serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("{}{}", String::from_utf8_lossy(&output.stderr), self.log()))
+    }
+
+    /// Waits until a plan comes to one of these statuses.
+    pub fn wait_for(&self, name: &str, statuses: &[&str]) -> Result<Value> {
+        let begun = Instant::now();
+        let mut last = Value::Null;
+        while begun.elapsed() < WAIT_MAX {
+            if let Ok(plan) = self.plan(name) {
+                if statuses.iter().any(|status| plan["status"] == *status) {
+                    return Ok(plan);
+                }
+                last = plan;
+            }
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        bail!("the plan {name} does not come to {statuses:?}: {last:#}\n{}", self.log())
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The statuses of a plan's tasks by their spec ids.
+pub fn tasks(plan: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    plan["stages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|stage| stage["tasks"].as_array().into_iter().flatten())
+        .map(|task| (text(&task["specId"]), text(&task["status"])))
+        .collect()
+}
+
+/// The task of a spec.
+pub fn task(plan: &Value, spec: &str) -> Value {
+    plan["stages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|stage| stage["tasks"].as_array().into_iter().flatten())
+        .find(|task| task["specId"] == spec)
+        .cloned()
+        .unwrap_or(Value::Null)
+}
+
+/// A plan of one step after the other; each spec is (id, target, sheet).
+pub fn plan_of(steps: &[&[(&str, &str, &str)]]) -> String {
+    let steps: Vec<Value> = steps
+        .iter()
+        .map(|specs| {
+            let specs: Vec<Value> = specs
+                .iter()
+                .map(|(id, target, sheet)| {
+                    serde_json::json!({ "id": id, "changeDatabaseConfig": {
+                        "target": target, "sheet": format!("projects/test/sheets/{sheet}"), "type": "MIGRATE" } })
+                })
+                .collect();
+            serde_json::json!({ "specs": specs })
+        })
+        .collect();
+    serde_json::json!({ "steps": steps }).to_string()
+}
+
+/// An engine that a test runs on: how its instance is configured, and how a test asks it without Runsheet.
+pub enum Engine {
+    Sqlite,
+    Postgres(&'static Postgres),
+    MySql(&'static MySql),
+}
+
+impl Engine {
+    /// All four, each started when it is first used.
+    pub fn all() -> Vec<(&'static str, Engine)> {
+        use runsheet_test_servers::shared;
+        vec![
+            ("sqlite", Self::Sqlite),
+            ("postgres", Self::Postgres(shared::postgres())),
+            ("mariadb", Self::MySql(shared::mariadb())),
+            ("mysql", Self::MySql(shared::mysql())),
+        ]
+    }
+
+    /// The instance's table in the config.
+    pub fn instance(&self, name: &str, folder: &Path) -> String {
+        match self {
+            Self::Sqlite => {
+                format!(
+                    "[instances.{name}]\ndriver = \"sqlite\"\ndirectory = {:?}\ncreate = true\n",
+                    folder.display().to_string()
+                )
+            }
+            Self::Postgres(server) => format!(
+                "[instances.{name}]\ndriver = \"postgres\"\nhost = \"127.0.0.1\"\nport = {}\nuser = \"postgres\"\n",
+                server.port()
+            ),
+            Self::MySql(server) => format!(
+                "[instances.{name}]\ndriver = \"mysql\"\nsocket = {:?}\nuser = \"root\"\n",
+                server.socket().display().to_string()
+            ),
+        }
+    }
+
+    /// A database of the test's own.
+    pub fn fresh_database(&self) -> Result<String> {
+        match self {
+            Self::Sqlite => Ok(runsheet_test_servers::fresh_name("db")),
+            Self::Postgres(server) => server.fresh_database(),
+            Self::MySql(server) => server.fresh_database(),
+        }
+    }
+
+    /// The rows of a query, by the engine's own client.
+    pub fn query(&self, folder: &Path, database: &str, sql: &str) -> Result<Vec<Vec<String>>> {
+        match self {
+            Self::Sqlite => {
+                let file = folder.join(format!("{database}.db"));
+                let output = Command::new("sqlite3")
+                    .args(["-batch", "-noheader", "-separator", "\t"])
+                    .arg(file)
+                    .arg(sql)
+                    .output()?;
+                if !output.status.success() {
+                    bail!("sqlite3: {}", String::from_utf8_lossy(&output.stderr));
+                }
+                let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
+            }
+            Self::Postgres(server) => server.query(database, sql),
+            Self::MySql(server) => server.query(database, sql),
+        }
+    }
+
+    /// One number.
+    pub fn number(&self, folder: &Path, database: &str, sql: &str) -> Result<i64> {
+        let rows = self.query(folder, database, sql)?;
+        let cell = rows.first().and_then(|row| row.first()).context("a row")?;
+        Ok(cell.parse()?)
+    }
+}
