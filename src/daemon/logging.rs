@@ -20,7 +20,7 @@ pub(super) fn start(format: LogFormat, level: &str) {
         other => other,
     };
     let started = match format {
-        LogFormat::Journal => builder.event_format(Journal).try_init(),
+        LogFormat::Journal => builder.with_ansi(false).event_format(Journal).try_init(),
         LogFormat::Json => builder.json().try_init(),
         LogFormat::Human | LogFormat::Auto => {
             let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
@@ -41,7 +41,7 @@ fn stderr_is_the_journal() -> bool {
     std::fs::metadata("/proc/self/fd/2").is_ok_and(|meta| named == format!("{}:{}", meta.dev(), meta.ino()))
 }
 
-/// A line as the journal wants it: the priority in front, no time and no colour, since it keeps those itself.
+/// Lines as the journal wants them: the priority in front of each, no time and no colour, since it keeps those itself.
 struct Journal;
 
 impl<S, N> FormatEvent<S, N> for Journal
@@ -61,8 +61,11 @@ where
             Level::INFO => 6,
             Level::DEBUG | Level::TRACE => 7,
         };
-        write!(writer, "<{priority}>")?;
-        context.field_format().format_fields(writer.by_ref(), event)?;
-        writeln!(writer)
+        let mut text = String::new();
+        context.field_format().format_fields(Writer::new(&mut text), event)?;
+        text.lines().filter(|line| !line.trim().is_empty()).try_for_each(|line| {
+            // A line without a priority of its own would be an entry of the stream's default one.
+            writeln!(writer, "<{priority}>{line}")
+        })
     }
 }
