@@ -1,11 +1,13 @@
 //! Real database servers of a test's own: started in a temporary folder on a free port, killed and removed when they are
 //! dropped, and also when the test's process is killed. Never the machine's own.
 
+mod c_driver;
 mod data;
 mod mysql;
 mod postgres;
 mod process;
 
+pub use c_driver::{build_c_driver, compile_driver, driver_header_folder};
 pub use mysql::{Family, MySql, MySqlOptions};
 pub use postgres::{Postgres, PostgresOptions};
 
