@@ -1,0 +1,374 @@
+//! A session: what the ABI asks of it, and where its rules are broken.
+
+use crate::contents::{Change, Contents, LEDGER};
+use crate::fault::Fault;
+use crate::place::Place;
+use crate::server::{Database, Presence, SERVER, Woken, hold};
+use crate::settings::Options;
+use crate::transaction::Transaction;
+use runsheet_sdk::{
+    Applied, Canceler, Class, Connection, Error, Identity, LoadRows, Mark, Notices, Outcome, TryLock,
+};
+use std::collections::HashSet;
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A session.
+pub struct Session {
+    pub(crate) options: Options,
+    name: String,
+    pub(crate) database: Arc<Database>,
+    /// Where the lock is.
+    locks: Arc<Database>,
+    pub(crate) presence: Arc<Presence>,
+    pub(crate) transaction: Option<Transaction>,
+    pub(crate) read_only: bool,
+    pub(crate) temporary: HashSet<String>,
+    /// The table and the rows of the load under way.
+    pub(crate) loading: Option<(String, Vec<u8>)>,
+}
+
+impl Session {
+    pub(crate) fn open(options: Options, name: &str, label: &str) -> Result<Self, Error> {
+        options.log_in()?;
+        let database = SERVER.database(name);
+        let locks =
+            if options.has(Fault::LockOfAll) { SERVER.database("locks") } else { Arc::clone(&database) };
+        let presence = SERVER.begin(&locks, label);
+        misbehave(&options);
+        Ok(Self {
+            options,
+            name: name.to_owned(),
+            database,
+            locks,
+            presence,
+            transaction: None,
+            read_only: false,
+            temporary: HashSet::new(),
+            loading: None,
+        })
+    }
+
+    /// Makes a call: refused where the session is gone, seen by others while it runs.
+    pub(crate) fn call<T>(
+        &mut self,
+        place: Place,
+        body: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.options.enter(place);
+        self.presence.begin(&self.options)?;
+        let done = body(self);
+        self.presence.rest();
+        done
+    }
+
+    /// The session is gone in the middle of something.
+    pub(crate) fn lost(&self, applied: Applied) -> Error {
+        let applied = if self.options.has(Fault::LostSaysNo) { Applied::No } else { applied };
+        if self.options.has(Fault::LostOnlyFails) {
+            return Error { applied, ..Error::new(Class::Other, "the session was ended") };
+        }
+        Error::lost("the session was ended", applied)
+    }
+
+    pub(crate) fn fault(&self, fault: Fault) -> bool {
+        self.options.has(fault)
+    }
+
+    /// Makes a change, in the open transaction or at once.
+    pub(crate) fn change(&mut self, contents: &mut Contents, change: Change) {
+        match self.transaction.as_mut() {
+            Some(transaction) => transaction.add(contents, change, &self.options),
+            None => contents.apply(change),
+        }
+    }
+
+    pub(crate) fn begin_transaction(&mut self) -> Result<(), Error> {
+        if self.transaction.is_some() {
+            return Err(Error::new(Class::Other, "a transaction is open already"));
+        }
+        self.transaction = Some(Transaction::default());
+        Ok(())
+    }
+
+    pub(crate) fn commit_transaction(&mut self) -> Result<(), Error> {
+        let Some(transaction) = self.transaction.take() else {
+            return Err(Error::new(Class::Other, "there is no transaction to commit"));
+        };
+        let database = Arc::clone(&self.database);
+        if transaction.has_failed {
+            transaction.rollback(&mut hold(&database.contents), &self.options);
+            return match self.fault(Fault::CommitLies) {
+                true => Ok(()),
+                false => Err(Error::new(Class::Other, "a statement had failed; all was rolled back")),
+            };
+        }
+        let time = hold(&database.contents).commit_time(transaction.changes());
+        if self.presence.wait(time) == Woken::Killed {
+            let no = self.fault(Fault::CommitLostSaysNo);
+            return Err(self.lost(if no { Applied::No } else { Applied::Unknown }));
+        }
+        let mut contents = hold(&database.contents);
+        if self.presence.is_killed() {
+            return Err(self.lost(Applied::Unknown));
+        }
+        let lose = transaction.lose_commit;
+        match lose {
+            Some(false) => transaction.rollback(&mut contents, &self.options),
+            Some(true) | None => transaction.commit(&mut contents, &self.options)?,
+        }
+        drop(contents);
+        match lose {
+            None => Ok(()),
+            Some(_) => {
+                SERVER.end(&self.presence, false);
+                Err(self.lost(Applied::Unknown))
+            }
+        }
+    }
+
+    pub(crate) fn rollback_transaction(&mut self) {
+        if let Some(transaction) = self.transaction.take() {
+            transaction.rollback(&mut hold(&self.database.contents), &self.options);
+        }
+    }
+
+    fn identity(&self) -> Identity {
+        static CHANGES: AtomicU64 = AtomicU64::new(1);
+        let changes = CHANGES.fetch_add(1, Ordering::Relaxed);
+        let session = match (self.fault(Fault::IdentityShared), self.fault(Fault::IdentityChanges)) {
+            (true, _) => "1".to_owned(),
+            (_, true) => changes.to_string(),
+            _ => self.presence.number.to_string(),
+        };
+        identity(session, &self.presence, &self.name)
+    }
+}
+
+fn identity(session: String, presence: &Presence, database: &str) -> Identity {
+    Identity {
+        product: "mock".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        session,
+        session_start: format!("{:?}", presence.begun),
+        system: format!("process {}", std::process::id()),
+        database: database.to_owned(),
+        user: "nobody".to_owned(),
+    }
+}
+
+/// What a driver must not do to its process.
+fn misbehave(options: &Options) {
+    if options.has(Fault::LeaksDescriptor)
+        && let Ok(file) = File::open("/dev/null")
+    {
+        std::mem::forget(file);
+    }
+    if options.has(Fault::LeaksThread) {
+        std::thread::spawn(|| {
+            loop {
+                std::thread::park();
+            }
+        });
+    }
+    if options.has(Fault::ChangesDirectory) {
+        // Where that is not allowed, the fault is not found, and its test says so.
+        let _ = std::env::set_current_dir("/");
+    }
+    if options.has(Fault::ChangesUmask) {
+        rustix::process::umask(rustix::fs::Mode::from(0o077));
+    }
+    if options.has(Fault::WritesToStderr) {
+        eprintln!("the mock driver was here");
+    }
+}
+
+/// Stops a session's statement.
+struct Cancel {
+    options: Options,
+    presence: Arc<Presence>,
+}
+
+impl Canceler for Cancel {
+    fn cancel(&self) -> Result<(), Error> {
+        self.options.enter(Place::Cancel);
+        if !self.options.has(Fault::CancelIgnored) {
+            self.presence.cancel();
+        }
+        Ok(())
+    }
+}
+
+impl Connection for Session {
+    fn reset(&mut self, label: &str) -> Result<(), Error> {
+        self.call(Place::Reset, |session| {
+            if !session.fault(Fault::ResetKeepsTransaction) {
+                session.rollback_transaction();
+            }
+            if !session.fault(Fault::ResetKeepsSettings) {
+                session.read_only = false;
+            }
+            if !session.fault(Fault::ResetKeepsTemporary) {
+                session.temporary.clear();
+            }
+            if !session.fault(Fault::ResetKeepsLock) {
+                session.let_go();
+            }
+            if !session.fault(Fault::ResetKeepsLabel) {
+                session.presence.relabel(label);
+            }
+            session.loading = None;
+            Ok(())
+        })
+    }
+
+    fn ping(&mut self) -> Result<(), Error> {
+        self.call(Place::Ping, |_| Ok(()))
+    }
+
+    fn identify(&mut self) -> Result<Identity, Error> {
+        self.call(Place::Identify, |session| Ok(session.identity()))
+    }
+
+    fn execute(&mut self, sql: &[u8], notices: Notices<'_>) -> Result<Outcome, Error> {
+        self.call(Place::Execute, |session| {
+            let _gate = session.fault(Fault::OneAtATime).then(|| hold(&SERVER.gate));
+            session.execute_text(sql, notices)
+        })
+    }
+
+    fn begin(&mut self) -> Result<(), Error> {
+        self.call(Place::Begin, Self::begin_transaction)
+    }
+
+    fn commit(&mut self, _notices: Notices<'_>) -> Result<(), Error> {
+        self.call(Place::Commit, Self::commit_transaction)
+    }
+
+    fn rollback(&mut self) -> Result<(), Error> {
+        self.call(Place::Rollback, |session| {
+            session.rollback_transaction();
+            Ok(())
+        })
+    }
+
+    fn canceler(&self) -> Box<dyn Canceler> {
+        self.options.enter(Place::Canceler);
+        Box::new(Cancel { options: self.options.clone(), presence: Arc::clone(&self.presence) })
+    }
+
+    fn try_lock(&mut self) -> Result<TryLock, Error> {
+        self.call(Place::TryLock, |session| {
+            let mut contents = hold(&session.locks.contents);
+            let number = session.presence.number;
+            let holder = contents.lock.filter(|holder| *holder != number);
+            let Some(holder) = holder.filter(|_| !session.fault(Fault::LockShared)) else {
+                contents.lock = Some(number);
+                return Ok(TryLock::Held);
+            };
+            drop(contents);
+            let presence = SERVER.session(holder).ok().filter(|_| !session.fault(Fault::LockNameless));
+            let name = &session.name;
+            Ok(TryLock::Busy(
+                presence.map(|presence| Box::new(identity(holder.to_string(), &presence, name))),
+            ))
+        })
+    }
+
+    fn unlock(&mut self) -> Result<(), Error> {
+        self.call(Place::Unlock, |session| {
+            if !session.fault(Fault::LockStays) {
+                session.let_go();
+            }
+            Ok(())
+        })
+    }
+
+    fn prepare_ledger(&mut self) -> Result<(), Error> {
+        self.call(Place::Prepare, |session| {
+            let database = Arc::clone(&session.database);
+            let mut contents = hold(&database.contents);
+            if contents.has_table(LEDGER) && !session.fault(Fault::PrepareTakesForeign) {
+                let message = format!("the table {LEDGER} is not Runsheet's, and was not touched");
+                return Err(Error { object: LEDGER.to_owned(), ..Error::new(Class::AlreadyExists, message) });
+            }
+            if !contents.has_ledger {
+                session.change(&mut contents, Change::Ledger);
+            } else if session.fault(Fault::PrepareOnce) {
+                return Err(Error::new(Class::AlreadyExists, "the ledger is there already"));
+            }
+            Ok(())
+        })
+    }
+
+    fn write_mark(&mut self, mark: &Mark) -> Result<(), Error> {
+        self.call(Place::Write, |session| session.mark(mark))
+    }
+
+    fn read_marks(&mut self, task: &str) -> Result<Vec<Mark>, Error> {
+        self.call(Place::Read, |session| {
+            let contents = hold(&session.database.contents);
+            if !contents.has_ledger && session.fault(Fault::ReadNeedsLedger) {
+                return Err(Error::new(Class::MissingObject, "there is no ledger"));
+            }
+            let mut marks = contents.marks(task);
+            if session.fault(Fault::MarksUnordered) {
+                marks.reverse();
+            }
+            Ok(marks)
+        })
+    }
+
+    fn find_version(&mut self, schema_version: &str) -> Result<Option<Mark>, Error> {
+        self.call(Place::FindVersion, |session| {
+            let contents = hold(&session.database.contents);
+            Ok(match session.fault(Fault::VersionIncomplete) {
+                true => contents.any_with_version(schema_version),
+                false => contents.version(schema_version),
+            })
+        })
+    }
+
+    fn load(&mut self) -> Option<&mut dyn LoadRows> {
+        Some(self)
+    }
+}
+
+impl Session {
+    fn let_go(&self) {
+        let mut contents = hold(&self.locks.contents);
+        if contents.lock == Some(self.presence.number) {
+            contents.lock = None;
+        }
+    }
+
+    fn mark(&mut self, mark: &Mark) -> Result<(), Error> {
+        let database = Arc::clone(&self.database);
+        let mut contents = hold(&database.contents);
+        let own = self.transaction.as_ref().is_some_and(|transaction| transaction.has_mark(mark));
+        if (own || contents.has_mark(mark)) && !self.fault(Fault::MarkTwice) {
+            if let Some(transaction) = self.transaction.as_mut() {
+                transaction.has_failed = true;
+            }
+            return Err(Error::new(Class::AlreadyExists, "the mark is in the ledger already"));
+        }
+        let mut mark = Mark { applied_time: jiff::Timestamp::now().to_string(), ..mark.clone() };
+        if self.fault(Fault::MarkForgets) {
+            mark.schema_version.clear();
+        }
+        match self.fault(Fault::MarkAtOnce) {
+            true => contents.apply(Change::Mark(Box::new(mark))),
+            false => self.change(&mut contents, Change::Mark(Box::new(mark))),
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.rollback_transaction();
+        SERVER.end(&self.presence, self.fault(Fault::LockOutlives));
+        self.options.enter(Place::Close);
+    }
+}
