@@ -46,6 +46,22 @@ impl Site {
         Ok(site)
     }
 
+    /// A site whose one instance is `main`, of this engine, with further sections of the config.
+    pub fn on(engine: &Engine, sections: &str) -> Result<Self> {
+        let site = Self::with_config(sections, "")?;
+        let config = fs::read_to_string(site.path("config.toml"))?;
+        site.write("config.toml", &format!("{config}{}", engine.instance("main", &site.path("databases"))))?;
+        Ok(site)
+    }
+
+    /// Takes the drivers from a folder of the site's own, which is made, and nothing is in it yet.
+    pub fn own_plugins(&self) -> Result<PathBuf> {
+        let config = fs::read_to_string(self.path("config.toml"))?;
+        self.write("config.toml", &config.replacen("[daemon]\n", "[daemon]\nplugins = \"plugins\"\n", 1))?;
+        fs::create_dir(self.path("plugins"))?;
+        Ok(self.path("plugins"))
+    }
+
     /// A path below the site.
     pub fn path(&self, below: &str) -> PathBuf {
         self.folder.path().join(below)
@@ -141,6 +157,19 @@ impl Site {
             .output()?)
     }
 
+    /// Runs a command of the program to its end, and gives what it said.
+    pub fn say(&self, arguments: &[&str]) -> Result<Said> {
+        self.run(arguments).map(Said::of)
+    }
+
+    /// Takes Runsheet's own lock on a SQLite database: a task on it is RUNNING, and does not end before this is dropped.
+    pub fn hold(&self, database: &str) -> Result<fs::File> {
+        let path = self.path("databases").join(format!("{database}.db-runsheet-lock"));
+        let file = fs::File::options().create(true).truncate(false).write(true).open(path)?;
+        file.lock()?;
+        Ok(file)
+    }
+
     /// A plan's state, as a script reads it.
     pub fn plan(&self, name: &str) -> Result<Value> {
         let output = self.run(&["status", name, "--json"])?;
@@ -163,6 +192,36 @@ impl Site {
         }
         bail!("the plan {name} does not come to {statuses:?}: {last:#}\n{}", self.log())
     }
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    pub fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// Waits until something is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+    let begun = Instant::now();
+    while !is_so()? {
+        if begun.elapsed() > WAIT_MAX {
+            bail!("it does not come to this: {what}");
+        }
+        std::thread::sleep(Duration::from_millis(15));
+    }
+    Ok(())
 }
 
 impl Drop for Site {
