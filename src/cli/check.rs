@@ -49,7 +49,7 @@ pub(super) fn parse(config: &Config, file: &Path) -> anyhow::Result<Option<Plan>
     match parse_file(config, file)? {
         Ok(plan) => Ok(Some(plan)),
         Err((drawn, _)) => {
-            eprint!("{drawn}");
+            paint::say(drawn.trim_end());
             Ok(None)
         }
     }

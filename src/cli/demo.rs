@@ -43,8 +43,8 @@ END;
 ";
 
 /// How many rows the demo writes into each database.
-const CUSTOMERS: u32 = 2_000;
-const ORDERS: u32 = 20_000;
+const CUSTOMERS: u32 = 5_000;
+const ORDERS: u32 = 50_000;
 
 /// How long the daemon may take to answer for the first time.
 const START_TIME_MAX: Duration = Duration::from_secs(20);
@@ -59,7 +59,7 @@ pub(super) fn run() -> anyhow::Result<Exit> {
     let options = daemon::Options { config: folder.join("config.toml"), until_idle: true, signals: true };
     let running = std::thread::Builder::new().name("demo".to_owned()).spawn(move || daemon::run(options))?;
     let watched = wait_until_taken(&config, &running)
-        .and_then(|()| follow::follow(&config, "projects/demo/plans/branches"));
+        .and_then(|()| follow::last_plan(&config, "projects/demo/plans/branches"));
     let ended = running.join().map_err(|_| anyhow::anyhow!("the daemon broke down"))?;
     ended.context("the demo's daemon did not start")?;
     let exit = match watched {
@@ -68,9 +68,9 @@ pub(super) fn run() -> anyhow::Result<Exit> {
         Err(_) => status::run(&config, Some("projects/demo/plans/branches"), false, true)?,
     };
     paint::print(&format!(
-        "\nWhat a script reads: {}\nTry: sqlite3 {} 'SELECT count(*), sum(amount) FROM total'\n",
+        "\nWhat a script reads   {}\nEvery statement       runsheet --config {1}/config.toml log branches\nAsk a database        sqlite3 {1}/databases/head-office.db 'SELECT count(*), sum(amount) FROM total'\n",
         config.folders.results.join("demo/branches/result.json").display(),
-        folder.join("databases/head-office.db").display()
+        folder.display()
     ))?;
     Ok(exit)
 }
@@ -111,7 +111,7 @@ fn wait_until_taken<T>(config: &Config, running: &std::thread::JoinHandle<T>) ->
     let begun = Instant::now();
     loop {
         if config.daemon.socket.exists()
-            && let Ok(mut source) = Source::open(config)
+            && let Ok(mut source) = Source::find(config)
             && source.plan("projects/demo/plans/branches").is_ok()
         {
             return Ok(());

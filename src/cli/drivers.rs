@@ -1,7 +1,7 @@
 //! `drivers`: what was found in the folder of drivers, and why a file is not used.
 
 use super::exit::Exit;
-use super::paint;
+use super::paint::{self, Colour, paint};
 use super::table::{Cell, Table};
 use crate::config::Config;
 use crate::driver::Drivers;
@@ -60,23 +60,26 @@ pub(super) fn run(config: &Config, json: bool) -> anyhow::Result<Exit> {
 
 fn text(rows: &[Row<'_>]) -> String {
     let mut table = Table::new(0);
-    table.row(
-        ["DRIVER", "FOR", "VERSION", "FACTS", "FILE"]
-            .map(|head| Cell(head.to_owned(), Some(paint::Colour::Faint))),
-    );
+    table.heads(["DRIVER", "FOR", "VERSION", "FILE"]);
     let mut refused = String::new();
     for row in rows {
         match (&row.driver, &row.refused) {
-            (Some(driver), _) => table.row([
-                driver.name.into(),
-                driver.title.into(),
-                driver.version.into(),
-                driver.facts.join(" ").into(),
-                row.file.as_str().into(),
-            ]),
-            (None, Some(why)) => refused.push_str(&format!("\nnot used: {why}\n")),
+            (Some(driver), _) => {
+                table.row([
+                    driver.name.into(),
+                    driver.title.into(),
+                    driver.version.into(),
+                    row.file.as_str().into(),
+                ]);
+                let capabilities = [driver.facts.as_slice(), driver.extensions.as_slice()].concat();
+                table.row(["".into(), Cell::coloured(capabilities.join(", "), Colour::Faint)]);
+            }
+            (None, Some(why)) => {
+                let line = paint(Colour::Bad, &format!("not used: {}", paint::plain(why)));
+                refused.push_str(&format!("\n{line}\n"));
+            }
             (None, None) => {}
         }
     }
-    format!("{table}{refused}")
+    format!("{}\n{refused}", table.lines().join("\n"))
 }

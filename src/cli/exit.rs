@@ -1,5 +1,6 @@
 //! Exit codes: the whole list, and which error means which.
 
+use super::source::Refused;
 use crate::config::ConfigError;
 use crate::control::ClientError;
 use crate::store::{PlanStatus, TaskStatus};
@@ -45,6 +46,11 @@ impl Exit {
     }
 }
 
+/// An argument that cannot be what was meant: a driver that is not there, a file that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct WrongUsage(pub String);
+
 /// The exit of a daemon that ended.
 pub(super) fn of_daemon(exit: daemon::Exit) -> Exit {
     match exit {
@@ -69,6 +75,10 @@ pub(super) fn of(error: &anyhow::Error) -> Exit {
         Exit::Unreachable
     } else if matches!(state, Some(store::Error::Taken { .. })) {
         Exit::Taken
+    } else if error.downcast_ref::<WrongUsage>().is_some()
+        || error.downcast_ref::<Refused>().is_some_and(|refused| refused.usage)
+    {
+        Exit::Usage
     } else {
         Exit::Failed
     }

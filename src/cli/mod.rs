@@ -10,6 +10,7 @@ mod follow;
 mod log;
 mod operate;
 mod paint;
+mod picture;
 mod source;
 mod split;
 mod status;
@@ -19,6 +20,7 @@ mod table;
 pub use exit::Exit;
 
 use crate::config::Config;
+use crate::control::Request;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -69,7 +71,7 @@ enum Command {
     Status {
         /// A plan: its name, or a unique beginning or end of it
         plan: Option<String>,
-        /// Go on showing it as it changes
+        /// Go on showing it as it changes: a plan until nothing of it goes on by itself
         #[arg(long)]
         watch: bool,
         /// Print JSON
@@ -97,14 +99,15 @@ enum Command {
     /// Stop a task, or everything of a plan that has not ended
     Cancel(Operate),
     /// Say whether the statement of a task that is IN_DOUBT took effect
+    #[command(group = clap::ArgGroup::new("outcome").required(true))]
     Resolve {
         #[command(flatten)]
         operate: Operate,
         /// It took effect: the task goes on after it
-        #[arg(long, required_unless_present = "not_applied", conflicts_with = "not_applied")]
+        #[arg(long, group = "outcome")]
         applied: bool,
         /// It had no effect: the task runs it
-        #[arg(long)]
+        #[arg(long, group = "outcome")]
         not_applied: bool,
     },
     /// The drivers that were found, and why one is not used
@@ -160,7 +163,7 @@ pub fn run() -> Exit {
         Ok(exit) => exit,
         Err(error) if paint::is_closed_pipe(&error) => Exit::Fine,
         Err(error) => {
-            eprintln!("runsheet: {error:#}");
+            paint::say(&format!("runsheet: {error:#}"));
             exit::of(&error)
         }
     }
@@ -177,20 +180,17 @@ fn command(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo => demo::run(),
         Command::Check { plans, connect, json } => check::run(&config, &plans, connect, json),
         Command::Submit { plan, sheets, wait } => submit::run(&load()?, &plan, &sheets, wait),
-        Command::Status { plan: Some(plan), watch: true, json: false, .. } => status::watch(&load()?, &plan),
-        Command::Status { plan, json, all, .. } => status::run(&load()?, plan.as_deref(), json, all),
+        Command::Status { plan: Some(plan), watch: true, json, .. } => follow::plan(&load()?, &plan, json),
+        Command::Status { plan: None, watch: true, json, all } => follow::plans(&load()?, json, all),
+        Command::Status { plan, watch: false, json, all } => {
+            status::run(&load()?, plan.as_deref(), json, all)
+        }
         Command::Log { of, follow, json } => log::run(&load()?, &of, follow, json),
-        Command::Retry(Operate { of, reason }) => {
-            operate::run(&load()?, crate::control::Request::Retry { of, reason })
-        }
-        Command::Skip(Operate { of, reason }) => {
-            operate::run(&load()?, crate::control::Request::Skip { of, reason })
-        }
-        Command::Cancel(Operate { of, reason }) => {
-            operate::run(&load()?, crate::control::Request::Cancel { of, reason })
-        }
+        Command::Retry(Operate { of, reason }) => operate::run(&load()?, &Request::Retry { of, reason }),
+        Command::Skip(Operate { of, reason }) => operate::run(&load()?, &Request::Skip { of, reason }),
+        Command::Cancel(Operate { of, reason }) => operate::run(&load()?, &Request::Cancel { of, reason }),
         Command::Resolve { operate: Operate { of, reason }, applied, .. } => {
-            operate::run(&load()?, crate::control::Request::Resolve { of, applied, reason })
+            operate::run(&load()?, &Request::Resolve { of, applied, reason })
         }
         Command::Drivers { json } => drivers::run(&load()?, json),
         Command::Config { command: ConfigCommand::Check } => config_check::run(&config),

@@ -5,17 +5,9 @@ use super::{paint, source};
 use crate::config::Config;
 use crate::control::Request;
 
-pub(super) fn run(config: &Config, request: Request) -> anyhow::Result<Exit> {
-    match source::order(config, &request)? {
-        Ok(did) => {
-            for one in did {
-                paint::print(&format!("{one}\n"))?;
-            }
-            Ok(Exit::Fine)
-        }
-        Err(why) => {
-            eprintln!("runsheet: {why}");
-            Ok(Exit::Usage)
-        }
+pub(super) fn run(config: &Config, request: &Request) -> anyhow::Result<Exit> {
+    for did in source::order(config, request)? {
+        paint::print(&format!("{}\n", paint::plain(&did)))?;
     }
+    Ok(Exit::Fine)
 }

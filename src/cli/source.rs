@@ -1,41 +1,61 @@
 //! Where readers get what they show: from the daemon, or from the state folder where none runs.
 
+use super::paint;
 use crate::config::Config;
 use crate::control::{Answer, Client, ClientError, Request};
-use crate::report::{LogReport, PlanReport, PlanSummary, find, log_of, of_plan, summary};
-use crate::store::{Reader, StateFolder, plans};
+use crate::daemon;
+use crate::report::{LogPlace, LogReport, PlanReport, PlanSummary, find, log_of, of_plan, summary};
+use crate::store::{self, Reader, StateFolder, plans};
 use anyhow::{Context, bail};
 use std::collections::HashMap;
 
 /// Where readers get what they show.
-pub(super) enum Source {
+pub(super) enum Source<'a> {
     Daemon(Client),
-    State(Reader),
+    State(Reader, &'a Config),
 }
 
-/// What the daemon refused, as an error of the command.
+/// What was refused, as an error of the command.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Refused(pub String);
+#[error("{why}")]
+pub(super) struct Refused {
+    why: String,
+    /// Whether the asker's words were wrong: no such plan, say.
+    pub usage: bool,
+}
 
-impl Source {
-    /// The daemon if it answers, else the state folder, which is said.
-    pub fn open(config: &Config) -> anyhow::Result<Self> {
-        match Client::connect(&config.daemon.socket) {
-            Ok(client) => Ok(Self::Daemon(client)),
-            Err(unreachable) => {
-                let reader = match StateFolder::read(&config.folders.state) {
-                    Ok(reader) => reader,
-                    // Without a state there is nothing to read; the daemon is what is lacking.
-                    Err(_) => return Err(unreachable.into()),
-                };
-                eprintln!(
-                    "no daemon answers on {}; this is what the state folder says",
-                    config.daemon.socket.display()
-                );
-                Ok(Self::State(reader))
-            }
+impl Refused {
+    fn usage(why: String) -> anyhow::Error {
+        Self { why, usage: true }.into()
+    }
+}
+
+impl<'a> Source<'a> {
+    /// The daemon if it answers, else the state folder.
+    pub fn find(config: &'a Config) -> anyhow::Result<Self> {
+        let unreachable = match Client::connect(&config.daemon.socket) {
+            Ok(client) => return Ok(Self::Daemon(client)),
+            Err(unreachable) => unreachable,
+        };
+        match StateFolder::read(&config.folders.state) {
+            Ok(reader) => Ok(Self::State(reader, config)),
+            // Without a state there is nothing to read; the daemon is what is lacking.
+            Err(store::Error::Io { .. }) => Err(unreachable.into()),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// As [`Source::find`]; where no daemon answers, that is said.
+    pub fn open(config: &'a Config) -> anyhow::Result<Self> {
+        let source = Self::find(config)?;
+        if !source.is_daemon() {
+            paint::say(&no_daemon(config));
+        }
+        Ok(source)
+    }
+
+    pub fn is_daemon(&self) -> bool {
+        matches!(self, Self::Daemon(_))
     }
 
     pub fn plans(&mut self) -> anyhow::Result<Vec<PlanSummary>> {
@@ -44,7 +64,7 @@ impl Source {
                 Answer::Plans { plans } => Ok(plans),
                 other => unexpected(other),
             },
-            Self::State(reader) => Ok(reader.read(|connection| {
+            Self::State(reader, _) => Ok(reader.read(|connection| {
                 plans(connection)?.iter().map(|plan| summary(connection, plan)).collect()
             })?),
         }
@@ -56,35 +76,38 @@ impl Source {
                 Answer::Plan { plan } => Ok(*plan),
                 other => unexpected(other),
             },
-            Self::State(reader) => {
-                let found = reader.read(|connection| match find(connection, name)? {
-                    Ok(subject) => {
-                        of_plan(connection, subject.plan(), &HashMap::new(), &HashMap::new()).map(Ok)
-                    }
-                    Err(why) => Ok(Err(why)),
-                })?;
-                found.map_err(|why| Refused(why).into())
+            Self::State(reader, config) => {
+                let found = reader.read(|connection| find(connection, name))?;
+                let subject = found.map_err(Refused::usage)?;
+                let waiting = daemon::waiting_without_daemon(config, reader, subject.plan().id)?;
+                let plan = subject.plan();
+                Ok(reader.read(|connection| of_plan(connection, plan, &waiting, &HashMap::new()))?)
             }
         }
     }
 
-    pub fn log(&mut self, of: &str, after: i64) -> anyhow::Result<LogReport> {
+    pub fn log(&mut self, of: &str, place: LogPlace) -> anyhow::Result<LogReport> {
         match self {
-            Self::Daemon(client) => match client.ask(&Request::Log { of: of.to_owned(), after })? {
+            Self::Daemon(client) => match client.ask(&Request::Log { of: of.to_owned(), place })? {
                 Answer::Log { log } => Ok(log),
                 other => unexpected(other),
             },
-            Self::State(reader) => {
-                let found = reader.read(|connection| log_of(connection, of, after))?;
-                found.map_err(|why| Refused(why).into())
+            Self::State(reader, _) => {
+                let found = reader.read(|connection| log_of(connection, of, place))?;
+                found.map_err(Refused::usage)
             }
         }
     }
 }
 
+/// The sentence that says where what is shown comes from.
+pub(super) fn no_daemon(config: &Config) -> String {
+    format!("no daemon answers on {}; this is what the state folder says", config.daemon.socket.display())
+}
+
 fn unexpected<T>(answer: Answer) -> anyhow::Result<T> {
     match answer {
-        Answer::Refused { why, .. } => Err(Refused(why).into()),
+        Answer::Refused { why, usage } => Err(Refused { why, usage }.into()),
         Answer::Plans { .. } | Answer::Plan { .. } | Answer::Log { .. } | Answer::Done { .. } => {
             bail!("the daemon gave an answer that does not fit the question; are both of the same version?")
         }
@@ -92,14 +115,13 @@ fn unexpected<T>(answer: Answer) -> anyhow::Result<T> {
 }
 
 /// Asks the daemon to do something. Gives what it did.
-pub(super) fn order(config: &Config, request: &Request) -> anyhow::Result<Result<Vec<String>, String>> {
+pub(super) fn order(config: &Config, request: &Request) -> anyhow::Result<Vec<String>> {
     let mut client = Client::connect(&config.daemon.socket)?;
     match client
         .ask(request)
         .context("what was asked may have been done all the same; see `runsheet status`")?
     {
-        Answer::Done { did } => Ok(Ok(did)),
-        Answer::Refused { why, .. } => Ok(Err(why)),
+        Answer::Done { did } => Ok(did),
         other => unexpected(other),
     }
 }

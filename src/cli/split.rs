@@ -1,11 +1,11 @@
 //! `split`: how a driver cuts a sheet, statement by statement.
 
-use super::exit::Exit;
-use super::paint;
+use super::exit::{Exit, WrongUsage};
+use super::paint::{self, Colour, paint};
 use crate::config::Config;
-use crate::driver::Drivers;
+use crate::driver::{Drivers, Library};
 use crate::sheet::{Head, Pieces, Placement, Segmenter};
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use runsheet_sdk::{Flags, Kind, Settings};
 use serde::Serialize;
 use std::fs::File;
@@ -30,37 +30,64 @@ pub(super) fn run(config: &Config, sheet: &Path, driver: &str, json: bool) -> an
     let drivers = Drivers::load(&config.daemon.plugins).with_context(|| {
         format!("the folder of drivers {} cannot be read", config.daemon.plugins.display())
     })?;
-    let names: Vec<&str> = drivers.names().collect();
-    let library = drivers
-        .get(driver)
-        .ok_or_else(|| anyhow!("there is no driver `{driver}`; there are: {}", names.join(", ")))?;
+    let Some(library) = drivers.get(driver) else {
+        let names: Vec<&str> = drivers.names().collect();
+        let why = format!("there is no driver `{driver}`; there are: {}", names.join(", "));
+        return Err(WrongUsage(why).into());
+    };
     // The settings of an instance of this driver may say more of the dialect; the first one stands for all.
     let settings = config
         .instances
         .values()
         .find(|instance| instance.driver == driver)
         .map_or_else(Settings::new, |instance| instance.settings.clone());
-    let open = || File::open(sheet).with_context(|| format!("{} cannot be read", sheet.display()));
-    let head = Head::read(&mut open()?)?.map_err(|fault| anyhow!("{}:{fault}", sheet.display()))?;
-    let mut pieces = Pieces::new(open()?, library.split(&settings)?);
-    let mut segmenter = Segmenter::new(head.txn_mode, library.facts());
-    if json {
-        paint::print("[")?;
+    let mut printed = Printed { json, rows: 0 };
+    let said = cut(library, &settings, sheet, &mut printed);
+    printed.end()?;
+    match said? {
+        Ok(()) => Ok(Exit::Fine),
+        Err(fault) => {
+            paint::say(&format!("runsheet: {}", paint::plain(&fault)));
+            Ok(Exit::Failed)
+        }
     }
-    let mut first = true;
+}
+
+fn open(sheet: &Path) -> Result<File, WrongUsage> {
+    let unreadable = |why: String| WrongUsage(format!("the sheet {} cannot be read: {why}", sheet.display()));
+    let file = File::open(sheet).map_err(|why| unreadable(why.to_string()))?;
+    match file.metadata() {
+        Ok(meta) if meta.is_dir() => Err(unreadable("it is a folder".to_owned())),
+        Ok(_) | Err(_) => Ok(file),
+    }
+}
+
+/// Prints each statement. The inner error is a fault of the sheet, with its place.
+fn cut(
+    library: Library,
+    settings: &Settings,
+    sheet: &Path,
+    printed: &mut Printed,
+) -> anyhow::Result<Result<(), String>> {
+    let shown = sheet.display();
+    let head = match Head::read(&mut open(sheet)?)? {
+        Ok(head) => head,
+        Err(fault) => return Ok(Err(format!("{shown}:{fault}"))),
+    };
+    let mut pieces = Pieces::new(open(sheet)?, library.split(settings)?);
+    let mut segmenter = Segmenter::new(head.txn_mode, library.facts());
     loop {
         let statement = match pieces.advance() {
             Ok(Some(statement)) if statement.kind == Kind::Rows => continue,
             Ok(Some(statement)) => statement,
-            Ok(None) => break,
-            Err(error) => {
-                eprintln!("runsheet: {}: {error}", sheet.display());
-                return Ok(Exit::Failed);
-            }
+            Ok(None) => return Ok(segmenter.end().map_err(|why| format!("{shown}: {why}"))),
+            Err(error) => return Ok(Err(format!("{shown}: {error}"))),
         };
-        let placement = segmenter.place(statement.kind, statement.flags, statement.line);
-        let placement = placement.map_err(|why| anyhow!("{}:{}: {why}", sheet.display(), statement.line))?;
-        let row = Row {
+        let placement = match segmenter.place(statement.kind, statement.flags, statement.line) {
+            Ok(placement) => placement,
+            Err(why) => return Ok(Err(format!("{shown}:{}: {why}", statement.line))),
+        };
+        printed.row(&Row {
             statement: statement.number,
             offset: statement.offset,
             length: statement.text.len(),
@@ -70,25 +97,8 @@ pub(super) fn run(config: &Config, sheet: &Path, driver: &str, json: bool) -> an
             segment: placement.segment(),
             transaction: !matches!(placement, Placement::Alone { .. } | Placement::Session),
             excerpt: statement.excerpt(),
-        };
-        if json {
-            let comma = if first { "\n" } else { ",\n" };
-            paint::print(&format!("{comma}{}", serde_json::to_string(&row)?))?;
-        } else {
-            paint::print(&line(&row))?;
-        }
-        first = false;
+        })?;
     }
-    if json {
-        paint::print("\n]\n")?;
-    }
-    Ok(match segmenter.end() {
-        Ok(()) => Exit::Fine,
-        Err(why) => {
-            eprintln!("runsheet: {}: {why}", sheet.display());
-            Exit::Failed
-        }
-    })
 }
 
 fn flags(flags: Flags) -> Vec<&'static str> {
@@ -105,18 +115,51 @@ fn flags(flags: Flags) -> Vec<&'static str> {
     .collect()
 }
 
-fn line(row: &Row) -> String {
-    let segment = row.segment.map_or_else(|| "–".to_owned(), |segment| segment.to_string());
-    let how =
-        if row.transaction { format!("segment {segment}") } else { format!("segment {segment}, by itself") };
-    format!(
-        "{:>6}  line {:<6} byte {:<9} {:>8} bytes  {:<11} {:<22} {}\n",
-        row.statement,
-        row.line,
-        row.offset,
-        row.length,
-        row.kind,
-        how,
-        paint::cut(&row.excerpt, 70)
-    )
+/// What was printed so far: a sheet may have millions of statements, so each is printed as it comes.
+struct Printed {
+    json: bool,
+    rows: u64,
+}
+
+impl Printed {
+    fn row(&mut self, row: &Row) -> anyhow::Result<()> {
+        let first = self.rows == 0;
+        self.rows += 1;
+        if self.json {
+            let before = if first { "[\n" } else { ",\n" };
+            return paint::print(&format!("{before}{}", serde_json::to_string(row)?));
+        }
+        if first {
+            let heads = ["STATEMENT", "LINE", "OFFSET", "BYTES", "KIND", "RUN"];
+            let [statement, line, offset, bytes, kind, run] = heads;
+            let heads =
+                format!("{statement:>9}  {line:>7}  {offset:>10}  {bytes:>8}  {kind:<11}  {run:<22}  TEXT");
+            paint::print(&format!("{}\n", paint(Colour::Faint, &heads)))?;
+        }
+        let how = match (row.segment, row.transaction) {
+            (Some(segment), true) => format!("in segment {segment}"),
+            (Some(segment), false) => format!("by itself, segment {segment}"),
+            (None, true) => "with what is open".to_owned(),
+            (None, false) => "for the session".to_owned(),
+        };
+        let line = format!(
+            "{:>9}  {:>7}  {:>10}  {:>8}  {:<11}  {how:<22}  {}",
+            row.statement,
+            row.line,
+            row.offset,
+            row.length,
+            row.kind,
+            paint::plain(&row.excerpt)
+        );
+        paint::print(&format!("{}\n", paint::fit(&line)))
+    }
+
+    /// The list is closed even where a fault ended it.
+    fn end(&self) -> anyhow::Result<()> {
+        match (self.json, self.rows) {
+            (true, 0) => paint::print("[]\n"),
+            (true, _) => paint::print("\n]\n"),
+            (false, _) => Ok(()),
+        }
+    }
 }

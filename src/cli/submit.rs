@@ -49,19 +49,19 @@ pub(super) fn run(config: &Config, file: &Path, sheets: &[PathBuf], wait: bool) 
     let told = source::order(config, &Request::Scan);
     paint::print(&format!("submitted {}\n", parsed.name))?;
     if told.is_err() {
-        eprintln!(
+        paint::say(&format!(
             "no daemon answers on {}; the plan is taken in when one starts",
             config.daemon.socket.display()
-        );
+        ));
     }
     if !wait {
         return Ok(Exit::Fine);
     }
     let relative = place.strip_prefix(inbox).unwrap_or(&place).join(folder).join(plan_file);
     match taken(config, &parsed.name.to_string(), &relative)? {
-        Ok(()) => follow::follow(config, &parsed.name.to_string()),
+        Ok(()) => follow::plan(config, &parsed.name.to_string(), false),
         Err(why) => {
-            eprint!("runsheet: the plan was refused:\n{why}");
+            paint::say(&format!("runsheet: the plan was refused:\n{}", why.trim_end()));
             Ok(Exit::Failed)
         }
     }
@@ -126,7 +126,7 @@ fn taken(config: &Config, name: &str, place: &Path) -> anyhow::Result<Result<(),
         if let Ok(text) = fs::read_to_string(&why) {
             return Ok(Err(text));
         }
-        let known = source::Source::open(config).and_then(|mut source| source.plan(name));
+        let known = source::Source::find(config).and_then(|mut source| source.plan(name));
         if known.is_ok() {
             return Ok(Ok(()));
         }

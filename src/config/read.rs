@@ -177,7 +177,8 @@ impl<'a> Section<'a> {
 
     pub fn path(&mut self, key: &str, base: &Path) -> Option<PathBuf> {
         // A path in a config means the same wherever the daemon is started.
-        self.text(key).map(|text| base.join(text))
+        // Taken apart and put together again it has no `.` in it.
+        self.text(key).map(|text| base.join(text).components().collect())
     }
 
     pub fn word(&mut self, key: &str, words: &[&str]) -> Option<String> {

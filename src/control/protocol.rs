@@ -1,6 +1,6 @@
 //! The lines that go over the socket.
 
-use crate::report::{LogReport, PlanReport, PlanSummary};
+use crate::report::{LogPlace, LogReport, PlanReport, PlanSummary};
 use serde::{Deserialize, Serialize};
 
 /// The longest line that either side takes.
@@ -21,12 +21,12 @@ pub enum Request {
         /// Which.
         plan: Selector,
     },
-    /// The log of a plan's or a task's runs, from behind entry `after`.
+    /// The log of a plan's or a task's runs, from where the asker stands.
     Log {
         /// Which plan or task.
         of: Selector,
-        /// The last entry that the asker has; 0 at first.
-        after: i64,
+        /// Where the asker stands.
+        place: LogPlace,
     },
     /// Run what FAILED or was CANCELED again.
     Retry {

@@ -2,8 +2,9 @@
 //! decides, the store records, and only what is recorded is carried out. Everything that decides is elsewhere.
 
 use super::change::Change;
+use super::operate::{Order, Spoken};
 use super::results::Results;
-use super::schedule::Schedule;
+use super::schedule::{Schedule, StoredPlan};
 use super::work::{self, Begun};
 use super::{Exit, systemd};
 use crate::config::Config;
@@ -12,7 +13,7 @@ use crate::driver::Drivers;
 use crate::executor::{Finished, Instance, Pool, Progress, Stop, Workers};
 use crate::inbox;
 use crate::report::{ProgressReport, Subject, WaitingReport};
-use crate::store::{self, AuditEntry, Millis, Sheets, Store};
+use crate::store::{self, Millis, Sheets, Store};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,43 +62,6 @@ pub(super) enum Signal {
     Scan,
     /// Write the state to the log.
     Dump,
-}
-
-/// What an operator wants done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    /// Run again what FAILED or was CANCELED.
-    Retry,
-    /// Take for not needed.
-    Skip,
-    /// Stop.
-    Cancel,
-    /// Say what became of a statement in doubt.
-    Resolve {
-        /// Whether it took effect.
-        applied: bool,
-    },
-}
-
-impl Order {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Retry => "retry",
-            Self::Skip => "skip",
-            Self::Cancel => "cancel",
-            Self::Resolve { applied: true } => "resolve --applied",
-            Self::Resolve { applied: false } => "resolve --not-applied",
-        }
-    }
-}
-
-/// An order with who gave it.
-pub(super) struct Spoken {
-    subject: Subject,
-    order: Order,
-    who: String,
-    reason: String,
-    answer: oneshot::Sender<Answer>,
 }
 
 /// What only the engine knows of a plan.
@@ -170,8 +134,8 @@ pub(super) struct Parts {
 
 /// The loop and what it holds.
 pub(super) struct Engine {
-    parts: Parts,
-    schedule: Schedule,
+    pub(super) parts: Parts,
+    pub(super) schedule: Schedule,
     instances: Arc<HashMap<String, Arc<Instance>>>,
     workers: Workers,
     results: Results,
@@ -185,7 +149,7 @@ pub(super) struct Engine {
 }
 
 /// The wall clock.
-fn now() -> Millis {
+pub(super) fn now() -> Millis {
     jiff::Timestamp::now().as_millisecond()
 }
 
@@ -226,13 +190,15 @@ impl Engine {
 
     /// Gives a stored plan to the scheduler.
     fn take_up(&mut self, plan: i64) -> Result<(), store::Error> {
-        let (row, tasks, dependencies) = self.parts.store.reader()?.read(|connection| {
-            let row = store::plan_by_id(connection, plan)?;
-            Ok((row, store::tasks_of_plan(connection, plan)?, store::dependencies_of_plan(connection, plan)?))
-        })?;
-        let Some(row) = row else { return Ok(()) };
-        let changes = self.schedule.accept(&row, &tasks, &dependencies, now());
-        self.apply(plan, changes);
+        if self.schedule.knows(plan) {
+            // An operator's word on it came before the inbox's.
+            return Ok(());
+        }
+        let stored = self.parts.store.reader()?.read(|connection| StoredPlan::read(connection, plan))?;
+        if let Some(stored) = stored {
+            let changes = self.schedule.accept(&stored, now());
+            self.apply(plan, changes);
+        }
         Ok(())
     }
 
@@ -323,11 +289,11 @@ impl Engine {
     }
 
     /// Records changes with what else belongs to them, and has them carried out once they are on the disk.
-    fn apply(&mut self, plan: i64, changes: Vec<Change>) {
+    pub(super) fn apply(&mut self, plan: i64, changes: Vec<Change>) {
         self.apply_with(vec![plan], changes, |_| Ok(()), |_| {});
     }
 
-    fn apply_with(
+    pub(super) fn apply_with(
         &mut self,
         mut plans: Vec<i64>,
         changes: Vec<Change>,
@@ -416,66 +382,6 @@ impl Engine {
             move |connection| store::end_run(connection, run_id, &run),
             |_| {},
         );
-    }
-
-    fn ordered(&mut self, spoken: Spoken) {
-        let Spoken { subject, order, who, reason, answer } = spoken;
-        let plan = subject.plan().clone();
-        if let Err(error) = self.know(plan.id) {
-            let _ = answer.send(Answer::Refused { why: error.to_string(), usage: false });
-            return;
-        }
-        let task = subject.task().cloned();
-        let decided = match order {
-            Order::Resolve { .. } if task.is_none() => {
-                Err("name the task, as PLAN/SPEC: `resolve` is about one task".to_owned())
-            }
-            Order::Retry => self.schedule.retry(plan.id, task.as_ref().map(|task| task.id), now()),
-            Order::Skip => self.schedule.skip(plan.id, task.as_ref().map(|task| task.id), now()),
-            Order::Cancel => self.schedule.cancel(plan.id, task.as_ref().map(|task| task.id), now()),
-            Order::Resolve { .. } => self.schedule.resolve(task.as_ref().map_or(0, |task| task.id), now()),
-        };
-        let changes = match decided {
-            Ok(changes) => changes,
-            Err(why) => {
-                let _ = answer.send(Answer::Refused { why, usage: true });
-                return;
-            }
-        };
-        let entry = AuditEntry {
-            time: now(),
-            who,
-            action: order.word().to_owned(),
-            plan: plan.name.clone(),
-            spec: task.as_ref().map(|task| task.spec_id.clone()),
-            reason,
-        };
-        let resolved = task.as_ref().map(|task| task.id);
-        let name = task.map_or_else(|| plan.name.clone(), |task| format!("{}/{}", plan.name, task.spec_id));
-        let did = vec![format!("{}: {name}", order.word())];
-        self.apply_with(
-            vec![plan.id],
-            changes,
-            move |connection| {
-                if let (Order::Resolve { applied }, Some(task)) = (order, resolved) {
-                    work::settle_intents(connection, task, applied, now())?;
-                }
-                store::append_audit(connection, &entry)
-            },
-            move |result| {
-                let said = match result {
-                    Ok(()) => Answer::Done { did },
-                    Err(error) => Answer::Refused { why: error.to_string(), usage: false },
-                };
-                // Whoever asked may have gone; what was asked is done all the same.
-                let _ = answer.send(said);
-            },
-        );
-    }
-
-    /// Sees that the scheduler knows a plan that ended before this daemon started, so that it can be retried.
-    fn know(&mut self, plan: i64) -> Result<(), store::Error> {
-        if self.schedule.knows(plan) { Ok(()) } else { self.take_up(plan) }
     }
 
     fn view(&self, plan: i64) -> View {

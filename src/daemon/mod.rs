@@ -2,13 +2,17 @@
 
 mod change;
 mod engine;
+mod forecast;
 mod logging;
+mod operate;
 mod results;
 mod schedule;
 mod server;
 mod signals;
 mod systemd;
 mod work;
+
+pub use forecast::waiting_without_daemon;
 
 use crate::config::{Config, ConfigError};
 use crate::driver::Drivers;

@@ -11,6 +11,7 @@ use crate::scheduler::{
 };
 use crate::store::{self, Millis, TaskRow, TaskStatus};
 use jiff::Timestamp;
+use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap};
 
 /// How a run ended, for the scheduler.
@@ -24,6 +25,33 @@ pub(super) struct Schedule {
     /// The plan and the spec of each known task.
     specs: HashMap<TaskId, String>,
     plan_names: HashMap<PlanId, String>,
+}
+
+/// What an operator's word does.
+pub(super) struct Acted {
+    pub changes: Vec<Change>,
+    /// The specs of the tasks that it is about, and whether each was running.
+    pub specs: Vec<(String, bool)>,
+}
+
+/// A plan with its tasks as they are stored.
+pub(super) struct StoredPlan {
+    pub plan: store::PlanRow,
+    pub tasks: Vec<TaskRow>,
+    /// Which task depends on which.
+    pub dependencies: Vec<(i64, i64)>,
+}
+
+impl StoredPlan {
+    /// Nothing where there is no such plan.
+    pub fn read(connection: &Connection, plan: i64) -> Result<Option<Self>, store::Error> {
+        let Some(row) = store::plan_by_id(connection, plan)? else { return Ok(None) };
+        Ok(Some(Self {
+            plan: row,
+            tasks: store::tasks_of_plan(connection, plan)?,
+            dependencies: store::dependencies_of_plan(connection, plan)?,
+        }))
+    }
 }
 
 /// Numbers for names, given in the order in which the names come.
@@ -69,13 +97,22 @@ impl Schedule {
     }
 
     /// Takes up a plan by its rows.
-    pub(super) fn accept(
-        &mut self,
-        plan: &store::PlanRow,
-        tasks: &[TaskRow],
-        dependencies: &[(i64, i64)],
-        now: Millis,
-    ) -> Vec<Change> {
+    pub(super) fn accept(&mut self, stored: &StoredPlan, now: Millis) -> Vec<Change> {
+        let decisions = self.enter(stored, now);
+        self.changes(decisions)
+    }
+
+    /// Takes up a plan that has ended, so that an operator's word on it finds its tasks. It stays known until
+    /// [`Schedule::forget`], and nothing of it is recorded anew.
+    pub(super) fn recall(&mut self, stored: &StoredPlan, now: Millis) -> Vec<Change> {
+        let own = PlanId(stored.plan.id);
+        let mut decisions = self.enter(stored, now);
+        decisions.retain(|decision| !matches!(decision, Decision::Plan(plan, _) if *plan == own));
+        self.changes(decisions)
+    }
+
+    fn enter(&mut self, stored: &StoredPlan, now: Millis) -> Vec<Decision> {
+        let StoredPlan { plan, tasks, dependencies } = stored;
         let mut depends_on: HashMap<i64, Vec<TaskId>> = HashMap::new();
         for (task, other) in dependencies {
             depends_on.entry(*task).or_default().push(TaskId(*other));
@@ -101,8 +138,7 @@ impl Schedule {
             }
         }
         self.plan_names.insert(PlanId(plan.id), plan.name.clone());
-        let decisions = self.scheduler.accept(PlanId(plan.id), stages, Time(now));
-        self.changes(decisions)
+        self.scheduler.accept(PlanId(plan.id), stages, Time(now))
     }
 
     pub(super) fn knows(&self, plan: i64) -> bool {
@@ -138,33 +174,28 @@ impl Schedule {
     }
 
     /// Runs a task again, or all of a plan that FAILED or was CANCELED.
-    pub(super) fn retry(&mut self, plan: i64, task: Option<i64>, now: Millis) -> Result<Vec<Change>, String> {
+    pub(super) fn retry(&mut self, plan: i64, task: Option<i64>, now: Millis) -> Result<Acted, String> {
         let fits = |status| matches!(status, Status::Failed | Status::Canceled);
         self.each(plan, task, "FAILED or CANCELED", fits, |scheduler, task| scheduler.retry(task, Time(now)))
     }
 
     /// Takes a task for not needed, or all of a plan that FAILED or was CANCELED.
-    pub(super) fn skip(&mut self, plan: i64, task: Option<i64>, now: Millis) -> Result<Vec<Change>, String> {
+    pub(super) fn skip(&mut self, plan: i64, task: Option<i64>, now: Millis) -> Result<Acted, String> {
         let fits = |status| matches!(status, Status::Failed | Status::Canceled);
         self.each(plan, task, "FAILED or CANCELED", fits, |scheduler, task| scheduler.skip(task, Time(now)))
     }
 
     /// Stops a task, or all of a plan that has not ended.
-    pub(super) fn cancel(
-        &mut self,
-        plan: i64,
-        task: Option<i64>,
-        now: Millis,
-    ) -> Result<Vec<Change>, String> {
+    pub(super) fn cancel(&mut self, plan: i64, task: Option<i64>, now: Millis) -> Result<Acted, String> {
         let fits = |status| matches!(status, Status::NotStarted | Status::Pending | Status::Running);
         // Those that wait go first, so that none of them starts in the place of one that is stopped.
         self.each(plan, task, "waiting or running", fits, |scheduler, task| scheduler.cancel(task, Time(now)))
     }
 
     /// Lets a task in doubt go on; what became of its statement is recorded with it.
-    pub(super) fn resolve(&mut self, task: i64, now: Millis) -> Result<Vec<Change>, String> {
-        let decided = self.scheduler.resolve(TaskId(task), Time(now));
-        decided.map(|decisions| self.changes(decisions)).map_err(|refusal| sentence(&refusal))
+    pub(super) fn resolve(&mut self, plan: i64, task: i64, now: Millis) -> Result<Acted, String> {
+        let fits = |status| status == Status::InDoubt;
+        self.each(plan, Some(task), "IN_DOUBT", fits, |scheduler, task| scheduler.resolve(task, Time(now)))
     }
 
     fn each(
@@ -174,25 +205,34 @@ impl Schedule {
         which: &str,
         fits: impl Fn(Status) -> bool,
         act: impl Fn(&mut Scheduler, TaskId) -> Result<Vec<Decision>, Refusal>,
-    ) -> Result<Vec<Change>, String> {
-        if let Some(task) = task {
-            let decided = act(&mut self.scheduler, TaskId(task));
-            return decided.map(|decisions| self.changes(decisions)).map_err(|refusal| sentence(&refusal));
+    ) -> Result<Acted, String> {
+        let mut tasks: Vec<TaskId> = match task {
+            Some(task) => vec![TaskId(task)],
+            None => self.scheduler.tasks_of(PlanId(plan)).collect(),
+        };
+        if task.is_none() {
+            tasks.retain(|task| self.scheduler.status(*task).is_some_and(&fits));
         }
-        let mut tasks: Vec<TaskId> = self.scheduler.tasks_of(PlanId(plan)).collect();
-        tasks.retain(|task| self.scheduler.status(*task).is_some_and(&fits));
         if tasks.is_empty() {
             return Err(format!("no task of the plan is {which}; nothing was changed"));
         }
+        let specs = tasks.iter().map(|task| self.acted_on(*task)).collect();
         tasks.reverse();
         let mut decisions = Vec::new();
-        for task in tasks {
-            // One that an earlier step has moved on needs nothing more.
-            if let Ok(more) = act(&mut self.scheduler, task) {
-                decisions.extend(more);
+        for one in tasks {
+            match act(&mut self.scheduler, one) {
+                Ok(more) => decisions.extend(more),
+                Err(refusal) if task.is_some() => return Err(sentence(&refusal)),
+                // One that an earlier step has moved on needs nothing more.
+                Err(_) => {}
             }
         }
-        Ok(self.changes(decisions))
+        Ok(Acted { changes: self.changes(decisions), specs })
+    }
+
+    fn acted_on(&self, task: TaskId) -> (String, bool) {
+        let running = self.scheduler.status(task) == Some(Status::Running);
+        (self.specs.get(&task).cloned().unwrap_or_default(), running)
     }
 
     fn changes(&mut self, decisions: Vec<Decision>) -> Vec<Change> {
@@ -207,7 +247,7 @@ impl Schedule {
                 Decision::Cancel(task) => Change::Cancel { task: task.0 },
                 Decision::Plan(plan, status) => {
                     if status.is_end() {
-                        self.forget(plan);
+                        self.forget(plan.0);
                     }
                     Change::Plan { plan: plan.0, status: stored_plan(status) }
                 }
@@ -217,7 +257,8 @@ impl Schedule {
     }
 
     /// A plan that has ended needs no memory; an operator's word takes it up again from the store.
-    fn forget(&mut self, plan: PlanId) {
+    pub(super) fn forget(&mut self, plan: i64) {
+        let plan = PlanId(plan);
         if self.scheduler.plan_status(plan).is_some_and(PlanStatus::is_end) {
             for task in self.scheduler.tasks_of(plan).collect::<Vec<_>>() {
                 self.specs.remove(&task);
@@ -248,6 +289,16 @@ impl Schedule {
             .tasks_of(PlanId(plan))
             .filter_map(|task| Some((task.0, self.words(PlanId(plan), self.scheduler.waiting(task)?))))
             .collect()
+    }
+
+    /// As [`Schedule::waiting_of`], where what was started is not: it waits for a daemon.
+    pub(super) fn waiting_for_a_daemon(&self, plan: i64) -> HashMap<i64, WaitingReport> {
+        let report = WaitingReport { cause: WaitingCause::NoDaemon, on: Vec::new(), until: None };
+        let started = |task: &TaskId| self.scheduler.status(*task) == Some(Status::Running);
+        let mut waiting = self.waiting_of(plan);
+        let tasks = self.scheduler.tasks_of(PlanId(plan)).filter(started);
+        waiting.extend(tasks.map(|task| (task.0, report.clone())));
+        waiting
     }
 
     fn words(&self, plan: PlanId, waiting: Waiting) -> WaitingReport {

@@ -1,9 +1,10 @@
 //! The control socket: takes requests of commands, answers readers from the store, and passes an operator's words to the
 //! engine. It decides nothing.
 
-use super::engine::{EngineHandle, Order};
+use super::engine::EngineHandle;
+use super::operate::Order;
 use crate::control::{Answer, LINE_BYTES_MAX, Request};
-use crate::report::{find, log_of, of_plan, summary};
+use crate::report::{LogPlace, find, log_of, of_plan, summary};
 use crate::store::{self, Store};
 use rusqlite::Connection;
 use std::io;
@@ -105,8 +106,8 @@ async fn answer(request: Request, who: &str, store: &Store, engine: &EngineHandl
     let order = match request {
         Request::Plans => return read(store, plans).await,
         Request::Plan { plan } => return one_plan(plan, store, engine).await,
-        Request::Log { of, after } => {
-            return read(store, move |connection| log(connection, &of, after)).await;
+        Request::Log { of, place } => {
+            return read(store, move |connection| log(connection, &of, place)).await;
         }
         Request::Scan => {
             engine.scan();
@@ -166,8 +167,8 @@ async fn one_plan(name: String, store: &Store, engine: &EngineHandle) -> Answer 
     .await
 }
 
-fn log(connection: &Connection, name: &str, after: i64) -> Result<Answer, store::Error> {
-    Ok(match log_of(connection, name, after)? {
+fn log(connection: &Connection, name: &str, place: LogPlace) -> Result<Answer, store::Error> {
+    Ok(match log_of(connection, name, place)? {
         Ok(log) => Answer::Log { log },
         Err(why) => refused(why, true),
     })

@@ -25,6 +25,17 @@ fn message(error: &Error) -> String {
     text
 }
 
+/// An error in one line of the log, with its place.
+pub(super) fn sentence(error: &ErrorReport) -> String {
+    let place = match (error.statement, error.line) {
+        (Some(statement), Some(line)) => format!("statement {statement}, line {line}: "),
+        (Some(statement), None) => format!("statement {statement}: "),
+        (None, _) => String::new(),
+    };
+    let code = if error.code.is_empty() { String::new() } else { format!("[{}] ", error.code) };
+    format!("{place}{code}{}", error.message)
+}
+
 /// An error of a statement.
 pub(super) fn of_statement(error: &Error, statement: &Statement<'_>) -> Box<ErrorReport> {
     let (line, column, excerpt) = statement.place(error.position.unwrap_or(0));

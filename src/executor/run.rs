@@ -55,9 +55,9 @@ pub(super) fn run(job: &Job, store: &Store, pool: &Pool) -> Ended {
 fn finish(journal: &mut Journal, statements_total: Option<u64>, counts: Counts, end: End) -> Ended {
     let said = match &end {
         End::Done { detail } => Some(("DONE", detail.clone().unwrap_or_default())),
-        End::Failed { error, .. } => Some(("FAILED", error.message.clone())),
+        End::Failed { error, .. } => Some(("FAILED", failure::sentence(error))),
         End::Canceled { detail } => Some(("CANCELED", detail.clone())),
-        End::InDoubt { error, .. } => Some(("IN_DOUBT", error.message.clone())),
+        End::InDoubt { error, .. } => Some(("IN_DOUBT", failure::sentence(error))),
         End::Interrupted => None,
     };
     if let Some((status, text)) = said {

@@ -2,12 +2,15 @@
 
 use super::{
     ErrorReport, PlanReport, PlanSummary, ProgressReport, RunReport, StageReport, StageStatus, TaskReport,
-    WaitingReport,
+    WaitingCause, WaitingReport,
 };
 use crate::store::{self, Error, Millis, PlanRow, PlanStatus, Run, TaskRow, TaskStatus};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap};
+
+/// How many missing sheets a task names that are not its own.
+const SHEETS_NAMED_MAX: usize = 20;
 
 /// A stored time as an instant. Times are the daemon's own, so one out of range is a damaged row, shown as the epoch.
 fn time(millis: Millis) -> Timestamp {
@@ -28,7 +31,11 @@ pub fn of_plan(
     }
     let missing: BTreeSet<String> = match plan.status {
         PlanStatus::WaitingForSheets => missing_sheets(connection, &tasks)?,
-        _ => BTreeSet::new(),
+        PlanStatus::Running
+        | PlanStatus::Blocked
+        | PlanStatus::Done
+        | PlanStatus::Failed
+        | PlanStatus::Canceled => BTreeSet::new(),
     };
     let mut stages: Vec<StageReport> = store::stages(connection, plan.id)?
         .into_iter()
@@ -36,6 +43,7 @@ pub fn of_plan(
         .collect();
     for task in tasks {
         let Some(stage) = stages.get_mut(task.stage) else { continue };
+        let for_sheets = waits_for_sheets(&task.sheet, &missing);
         stage.tasks.push(TaskReport {
             target: task.target(),
             spec_id: task.spec_id,
@@ -43,7 +51,7 @@ pub fn of_plan(
             change_type: task.change_type,
             schema_version: task.schema_version,
             status: task.status,
-            waiting: waiting.get(&task.id).cloned(),
+            waiting: waiting.get(&task.id).cloned().or(for_sheets),
             progress: progress.get(&task.id).cloned(),
             runs: runs.remove(&task.id).unwrap_or_default(),
         });
@@ -72,6 +80,19 @@ fn missing_sheets(connection: &Connection, tasks: &[TaskRow]) -> Result<BTreeSet
         }
     }
     Ok(missing)
+}
+
+/// A plan starts when all its sheets are there: a task whose own is there waits for those of the others.
+fn waits_for_sheets(own: &String, missing: &BTreeSet<String>) -> Option<WaitingReport> {
+    if missing.is_empty() {
+        return None;
+    }
+    let on = if missing.contains(own) {
+        vec![own.clone()]
+    } else {
+        missing.iter().take(SHEETS_NAMED_MAX).cloned().collect()
+    };
+    Some(WaitingReport { cause: WaitingCause::MissingSheet, on, until: None })
 }
 
 fn run_report(run: Run) -> RunReport {

@@ -9,7 +9,7 @@ mod log;
 pub use build::{of_plan, summary};
 pub use error::ErrorReport;
 pub use find::{Subject, find};
-pub use log::{LogBlock, LogReport, log_of};
+pub use log::{LogBlock, LogPlace, LogReport, log_of};
 
 use crate::store::{PlanStatus, RunStatus, TaskStatus};
 use jiff::Timestamp;

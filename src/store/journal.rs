@@ -131,13 +131,24 @@ pub fn append_log(connection: &Connection, run: i64, time: Millis, entry: &LogEn
     Ok(())
 }
 
-/// A run's log from behind entry `after`, at most `limit` of them.
-pub fn log_of_run(connection: &Connection, run: i64, after: i64, limit: u32) -> Result<Vec<LogRow>, Error> {
+/// The last entry of all runs that is there now.
+pub fn newest_log(connection: &Connection) -> Result<i64, Error> {
+    Ok(connection.query_row("SELECT coalesce(max(id), 0) FROM log", [], |row| row.get(0))?)
+}
+
+/// A run's log from behind entry `after` up to `until`, at most `limit` of them.
+pub fn log_of_run(
+    connection: &Connection,
+    run: i64,
+    after: i64,
+    until: i64,
+    limit: usize,
+) -> Result<Vec<LogRow>, Error> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, time, entry FROM log WHERE run_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+        "SELECT id, time, entry FROM log WHERE run_id = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4",
     )?;
     let rows = statement
-        .query_map(params![run, after, limit], |row| {
+        .query_map(params![run, after, until, limit], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
         })?
         .collect::<Result<Vec<_>, _>>()?;
@@ -160,21 +171,26 @@ pub fn append_audit(connection: &Connection, entry: &AuditEntry) -> Result<(), E
     Ok(())
 }
 
-/// What operators said of a plan.
-pub fn audit_of_plan(connection: &Connection, plan: &str) -> Result<Vec<AuditEntry>, Error> {
+/// What operators said of a plan after their word number `after`, each with its number.
+pub fn audit_of_plan(
+    connection: &Connection,
+    plan: &str,
+    after: i64,
+) -> Result<Vec<(i64, AuditEntry)>, Error> {
     let mut statement = connection.prepare_cached(
-        "SELECT time, who, action, plan, spec, reason FROM audit WHERE plan = ?1 ORDER BY id",
+        "SELECT id, time, who, action, plan, spec, reason FROM audit WHERE plan = ?1 AND id > ?2 ORDER BY id",
     )?;
     let rows = statement
-        .query_map([plan], |row| {
-            Ok(AuditEntry {
-                time: row.get(0)?,
-                who: row.get(1)?,
-                action: row.get(2)?,
-                plan: row.get(3)?,
-                spec: row.get(4)?,
-                reason: row.get(5)?,
-            })
+        .query_map(params![plan, after], |row| {
+            let entry = AuditEntry {
+                time: row.get(1)?,
+                who: row.get(2)?,
+                action: row.get(3)?,
+                plan: row.get(4)?,
+                spec: row.get(5)?,
+                reason: row.get(6)?,
+            };
+            Ok((row.get(0)?, entry))
         })?
         .collect::<Result<_, _>>()?;
     Ok(rows)

@@ -1,7 +1,7 @@
 //! Plans, their stages and, at acceptance, their tasks.
 
 use super::error::Error;
-use super::tasks::{TaskStatus, insert_dependency, insert_task};
+use super::tasks::{TaskStatus, insert_dependency, insert_task, set_task_status, tasks_of_plan};
 use super::{Millis, word};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -131,11 +131,15 @@ pub fn accept_plan(connection: &Connection, plan: &NewPlan) -> Result<i64, Error
     Ok(plan_id)
 }
 
-/// Ties every task of a plan to the bytes of its sheet, and sets the plan running.
+/// Ties every task of a plan to the bytes of its sheet, and sets the plan running. False where it does not wait for its
+/// sheets any more: an operator has canceled it meanwhile.
 ///
 /// # Errors
 /// [`Error::Unknown`] where a sheet is still missing.
-pub fn roll_out(connection: &Connection, plan_id: i64) -> Result<(), Error> {
+pub fn roll_out(connection: &Connection, plan_id: i64) -> Result<bool, Error> {
+    if !waits_for_sheets(connection, plan_id)? {
+        return Ok(false);
+    }
     connection
         .prepare_cached(
             "UPDATE tasks SET sheet_sha256 = (SELECT sha256 FROM sheets WHERE name = tasks.sheet) WHERE plan_id = ?1",
@@ -148,7 +152,24 @@ pub fn roll_out(connection: &Connection, plan_id: i64) -> Result<(), Error> {
     if let Some(value) = missing {
         return Err(Error::Unknown { what: "sheet of a plan that is to run", value });
     }
-    set_plan_status(connection, plan_id, PlanStatus::Running, 0)
+    set_plan_status(connection, plan_id, PlanStatus::Running, 0)?;
+    Ok(true)
+}
+
+fn waits_for_sheets(connection: &Connection, plan_id: i64) -> Result<bool, Error> {
+    Ok(plan_by_id(connection, plan_id)?.is_some_and(|plan| plan.status == PlanStatus::WaitingForSheets))
+}
+
+/// Cancels a plan that waits for its sheets, with all its tasks. False where it does not wait any more.
+pub fn cancel_waiting_plan(connection: &Connection, plan_id: i64, now: Millis) -> Result<bool, Error> {
+    if !waits_for_sheets(connection, plan_id)? {
+        return Ok(false);
+    }
+    for task in tasks_of_plan(connection, plan_id)? {
+        set_task_status(connection, task.id, TaskStatus::Canceled)?;
+    }
+    set_plan_status(connection, plan_id, PlanStatus::Canceled, now)?;
+    Ok(true)
 }
 
 /// Sets where a plan stands; an end gets its time, and going on takes it away.

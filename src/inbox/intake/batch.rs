@@ -99,8 +99,8 @@ impl Record {
             recorded.push(Recorded { id, name: new.name, ready });
         }
         recorded.extend(self.completed.into_iter().map(|(id, name)| Recorded { id, name, ready: true }));
-        for plan in recorded.iter().filter(|plan| plan.ready) {
-            store::roll_out(connection, plan.id)?;
+        for plan in recorded.iter_mut().filter(|plan| plan.ready) {
+            plan.ready = store::roll_out(connection, plan.id)?;
         }
         Ok(recorded)
     }
