@@ -70,14 +70,14 @@ fn parse_file(config: &Config, file: &Path) -> anyhow::Result<Result<Plan, Fault
                 Some(help) => format!("{}. {help}", fault.message),
                 None => fault.message.clone(),
             },
-            excerpt: None,
+            excerpt: Some(fault.excerpt.clone()),
         });
         let findings = findings.collect();
         Err((faults.draw(&shown, text, std::io::IsTerminal::is_terminal(&std::io::stderr())), findings))
     };
     let text = match plan::text_of(&bytes) {
         Ok(text) => text,
-        Err(faults) => return Ok(faulty("", faults)),
+        Err((faults, shown)) => return Ok(faulty(&shown, faults)),
     };
     let instances: BTreeSet<String> = config.instances.keys().cloned().collect();
     let place = plan::Place { name: submit::default_name(file), instances: Some(&instances) };

@@ -149,14 +149,14 @@ impl Intake {
         };
         let text = match plan::text_of(&bytes) {
             Ok(text) => text,
-            Err(faults) => return self.refuse(&place, &Refused::faults(&place, "", faults)),
+            Err((faults, shown)) => return self.refuse(&place, &Refused::faults(&place, &shown, faults)),
         };
         let where_ = plan::Place { name: plan_name(&place), instances: Some(instances) };
         let parsed = match plan::parse(text, &where_) {
             Ok(parsed) => parsed,
             Err(faults) => {
                 let give_up = since + self.options.settle_max;
-                if breaks_off(text, &faults) && now < give_up {
+                if faults.is_unfinished() && now < give_up {
                     self.broken_off.insert(place, give_up);
                     return false;
                 }
@@ -344,7 +344,7 @@ impl Intake {
         let Some(bytes) = self.bytes(candidate, limit, "`inbox.max_sheet_bytes`") else { return false };
         let text = match plan::text_of(&bytes) {
             Ok(text) => text,
-            Err(faults) => return self.refuse(&place, &Refused::faults(&place, "", faults)),
+            Err((faults, shown)) => return self.refuse(&place, &Refused::faults(&place, &shown, faults)),
         };
         let sheet = match plan::parse_sheet(text) {
             Ok(sheet) => sheet,
@@ -375,16 +375,6 @@ impl Intake {
         self.tried.clear();
         self.attempt(&place, "it was taken in, but cannot be moved to accepted/", moved).is_some()
     }
-}
-
-/// Whether a plan's text only lacks its end: then it may still be on its way.
-fn breaks_off(text: &str, faults: &plan::Faults) -> bool {
-    let one = faults.len() == 1;
-    let rest = faults.iter().next().map(|fault| text.get(fault.range.start..).unwrap_or_default());
-    let unterminated = faults
-        .iter()
-        .any(|fault| fault.message.contains("Unterminated") || fault.message.ends_with("is empty"));
-    one && (unterminated || rest.is_some_and(|rest| rest.trim().is_empty()))
 }
 
 fn other_plan(place: &Path, first: &PlanRow, sha256: &str) -> Refused {

@@ -1,6 +1,6 @@
 //! Reading fields of a JSON object: each knows its place, a wrong type is a fault, and `null`, `""`, `{}` and `[]` are unset.
 
-use super::fault::Found;
+use super::fault::{Faults, Found, KEPT_MAX};
 use jsonc_parser::ast::{Array, Object, ObjectProp, StringLit, Value};
 use jsonc_parser::common::Ranged;
 use std::collections::HashMap;
@@ -8,29 +8,81 @@ use std::ops::Range;
 
 /// How unlike a name may be to be taken for a mistyped one: this many letters in ten.
 const UNLIKE_TENTHS: usize = 5;
+/// A longer name is not compared with others.
+const COMPARED_BYTES_MAX: usize = 200;
+/// How many names are compared for one file, so that no file costs more than a moment.
+const COMPARED_MAX: usize = 50_000;
+/// How much of a name is shown in a sentence.
+const SHOWN_CHARS_MAX: usize = 80;
 
 /// The faults that were found so far.
-#[derive(Default)]
-pub(super) struct Finds(pub Vec<Found>);
+pub(super) struct Finds {
+    found: Vec<Found>,
+    /// How many there are besides.
+    more: usize,
+    /// How many names may still be compared.
+    compared_left: usize,
+}
 
 impl Finds {
+    pub fn new() -> Self {
+        Self { found: Vec::new(), more: 0, compared_left: COMPARED_MAX }
+    }
+
+    pub fn push(&mut self, found: Found) {
+        if self.found.len() < KEPT_MAX {
+            self.found.push(found);
+        } else {
+            self.more += 1;
+        }
+    }
+
     pub fn add(&mut self, range: Range<usize>, message: impl Into<String>) {
-        self.0.push(Found { range, message: message.into(), help: None, also: None });
+        self.push(Found { range, message: message.into(), help: None, also: None, unfinished: false });
     }
 
     pub fn add_help(&mut self, range: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
-        self.0.push(Found { range, message: message.into(), help: Some(help.into()), also: None });
+        let (message, help) = (message.into(), Some(help.into()));
+        self.push(Found { range, message, help, also: None, unfinished: false });
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    pub fn into_faults(self, text: &str) -> Faults {
+        Faults::new(text, self.found, self.more)
+    }
+
+    /// The known name that a mistyped one is nearest to, as a sentence.
+    pub fn nearest<'a>(&mut self, name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        if name.len() > COMPARED_BYTES_MAX {
+            return None;
+        }
+        let lower = name.to_lowercase();
+        let (distance, best) = known
+            .into_iter()
+            .filter(|known| known.len() <= COMPARED_BYTES_MAX)
+            .map_while(|known| {
+                self.compared_left = self.compared_left.checked_sub(1)?;
+                Some((strsim::damerau_levenshtein(&lower, &known.to_lowercase()), known))
+            })
+            .min()?;
+        let is_near = distance * 10 <= best.len().max(name.len()) * UNLIKE_TENTHS;
+        is_near.then(|| format!("Did you mean `{}`?", shown(best)))
     }
 }
 
-/// The known name that a mistyped one is nearest to, as a sentence.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let lower = name.to_lowercase();
-    let (distance, best) = known
-        .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(&lower, &known.to_lowercase()), known))
-        .min()?;
-    (distance * 10 <= best.len().max(name.len()) * UNLIKE_TENTHS).then(|| format!("Did you mean `{best}`?"))
+/// A name from a file as it may stand in a sentence: not too long, and nothing in it that a terminal would obey.
+pub(super) fn shown(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars().take(SHOWN_CHARS_MAX) {
+        if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
+    }
+    if name.chars().nth(SHOWN_CHARS_MAX).is_some() {
+        text.push('…');
+    }
+    text
 }
 
 /// The bytes of a value.
@@ -74,15 +126,17 @@ impl<'a, 'b> Fields<'a, 'b> {
             let name = field.name.as_str();
             let place = range(&field.name);
             if !known.contains(&name) {
-                let help = nearest(name, known.iter().copied())
+                let help = finds
+                    .nearest(name, known.iter().copied())
                     .unwrap_or_else(|| format!("It has: {}.", known.join(", ")));
-                finds.add_help(place, format!("{what} has no field `{name}`"), help);
+                finds.add_help(place, format!("{what} has no field `{}`", shown(name)), help);
             } else if let Some(first) = fields.get(name) {
-                finds.0.push(Found {
+                finds.push(Found {
                     range: place,
                     message: format!("the field `{name}` is given twice"),
                     help: Some("Take one of them out: which one was meant cannot be known.".to_owned()),
                     also: Some((range(&first.name), "the first".to_owned())),
+                    unfinished: false,
                 });
             } else {
                 fields.insert(name, field);

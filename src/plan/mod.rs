@@ -10,7 +10,7 @@ mod schema;
 mod sheet_json;
 mod version;
 
-pub use fault::{DRAWN_MAX, Fault, Faults, text_of};
+pub use fault::{DRAWN_MAX, Fault, Faults, KEPT_MAX, text_of};
 pub use name::{BadName, PlanName, SheetName, Target};
 pub use parse::{Place, parse};
 pub use sheet_json::{SheetFile, parse_sheet};

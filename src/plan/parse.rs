@@ -1,14 +1,15 @@
 //! A plan's text becomes a plan, or the list of everything that is wrong with it.
 
-use super::fault::Faults;
-use super::field::{Fields, Finds, nearest, range};
+use super::fault::{Faults, Found};
+use super::field::{Fields, Finds, range, shown};
 use super::name::{PlanName, SheetName, Target};
 use super::rules::{self, DraftSpec, DraftStep};
 use super::version::SchemaVersion;
 use super::{ChangeType, Plan, schema};
 use jiff::Timestamp;
 use jsonc_parser::ast::{Object, Value};
-use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
+use jsonc_parser::errors::{ParseError, ParseErrorKind};
+use jsonc_parser::{CollectOptions, ParseOptions, ParseStringErrorKind, parse_to_ast};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -46,30 +47,49 @@ pub(super) fn with_object<R>(
     what: &str,
     read: impl FnOnce(&Object<'_>, &mut Finds) -> R,
 ) -> Result<R, Faults> {
-    let mut finds = Finds::default();
-    let parsed = parse_to_ast(text, &CollectOptions::default(), &syntax());
-    let value = match parsed {
-        Ok(parsed) => parsed.value,
+    let mut finds = Finds::new();
+    let parsed = match parse_to_ast(text, &CollectOptions::default(), &syntax()) {
+        Ok(parsed) => parsed,
         Err(error) => {
-            let at = error.range();
-            let end = at.end.max(at.start + 1).min(text.len().max(1));
-            let help = "A plan is JSON; comments and trailing commas are allowed.";
-            finds.add_help(at.start..end, format!("{what} cannot be read: {}", error.kind()), help);
-            return Err(Faults::new(text, finds.0));
+            finds.push(syntax_fault(text, what, &error));
+            return Err(finds.into_faults(text));
         }
     };
-    let read = match &value {
+    let read = match &parsed.value {
         Some(Value::Object(object)) => read(object, &mut finds),
         Some(other) => {
             finds.add(range(other), format!("{what} must be an object: `{{ … }}`"));
-            return Err(Faults::new(text, finds.0));
+            return Err(finds.into_faults(text));
         }
         None => {
-            finds.add(0..0, format!("{what} is empty"));
-            return Err(Faults::new(text, finds.0));
+            let message = format!("{what} is empty");
+            finds.push(Found { range: 0..0, message, help: None, also: None, unfinished: true });
+            return Err(finds.into_faults(text));
         }
     };
-    if finds.0.is_empty() { Ok(read) } else { Err(Faults::new(text, finds.0)) }
+    if finds.is_empty() { Ok(read) } else { Err(finds.into_faults(text)) }
+}
+
+/// Where the parser stopped. It says of itself where it is not JSON; whether more may come is judged by where that is.
+fn syntax_fault(text: &str, what: &str, error: &ParseError) -> Found {
+    let at = error.range();
+    let end = at.end.max(at.start + 1).min(text.len().max(1));
+    // Some ways of copying make the file as long as it will be, and fill it later.
+    let whole = text.trim_end_matches(|c: char| c.is_whitespace() || c == '\0');
+    let open = matches!(
+        error.kind(),
+        ParseErrorKind::UnterminatedArray
+            | ParseErrorKind::UnterminatedObject
+            | ParseErrorKind::UnterminatedCommentBlock
+            | ParseErrorKind::String(ParseStringErrorKind::UnterminatedStringLiteral)
+    );
+    Found {
+        range: at.start..end,
+        message: format!("{what} cannot be read: {}", error.kind()),
+        help: Some("It must be JSON; comments and trailing commas are allowed.".to_owned()),
+        also: None,
+        unfinished: open || end >= whole.len() || text.ends_with('\0'),
+    }
 }
 
 /// Reads a plan.
@@ -77,14 +97,24 @@ pub(super) fn with_object<R>(
 /// # Errors
 /// Every fault of the text, in the order of their places.
 pub fn parse(text: &str, place: &Place<'_>) -> Result<Plan, Faults> {
-    with_object(text, "the plan", |object, finds| plan(object, place, finds))?
-        .ok_or_else(|| Faults::of_file("the plan has no name, and its place gives it none", None))
+    let plan = with_object(text, "the plan", |object, finds| plan(object, place, finds))?;
+    Ok(plan.expect("a plan without a fault has a name"))
 }
 
 fn plan(object: &Object<'_>, place: &Place<'_>, finds: &mut Finds) -> Option<Plan> {
     let fields = Fields::of(object, "a plan", schema::PLAN, finds);
     let name = match fields.string("name", finds) {
-        None => place.name.clone(),
+        None => {
+            if place.name.is_none() {
+                let help = "Add it, as in `\"name\": \"projects/shop/plans/2026-11\"`, or give the file and its folder names of letters, digits, `.`, `_` and `-`.";
+                finds.add_help(
+                    fields.place("name"),
+                    "the plan has no `name`, and its file's place gives it none",
+                    help,
+                );
+            }
+            place.name.clone()
+        }
         Some(text) => match text.value.parse::<PlanName>() {
             Ok(name) => Some(name),
             Err(error) => {
@@ -238,9 +268,8 @@ fn target(fields: &Fields<'_, '_>, place: &Place<'_>, finds: &mut Finds) -> Opti
     if let Some(known) = place.instances
         && !known.contains(&target.instance)
     {
-        let help = nearest(&target.instance, known.iter().map(String::as_str)).unwrap_or_else(|| match known
-            .len()
-        {
+        let near = finds.nearest(&target.instance, known.iter().map(String::as_str));
+        let help = near.unwrap_or_else(|| match known.len() {
             0 => "The config has no instance yet: add `[instances.NAME]`.".to_owned(),
             _ => format!("The config has: {}.", known.iter().cloned().collect::<Vec<_>>().join(", ")),
         });
@@ -260,10 +289,18 @@ fn change_type(fields: &Fields<'_, '_>, finds: &mut Finds) -> Option<ChangeType>
     };
     let Some((word, _, instead)) = found else {
         let words: Vec<&str> = schema::TYPES.iter().map(|(word, ..)| *word).collect();
-        let shown = value.as_string_lit().map(|text| text.value.clone()).unwrap_or_default();
-        let help = nearest(&shown, words.iter().copied())
+        let word = match value {
+            Value::StringLit(text) => text.value.as_ref(),
+            Value::NumberLit(number) => number.value,
+            other => {
+                finds.add(range(other), format!("`type` must be one of {}", words.join(", ")));
+                return None;
+            }
+        };
+        let help = finds
+            .nearest(word, words.iter().copied())
             .unwrap_or_else(|| format!("It is one of {}.", words.join(", ")));
-        finds.add_help(range(value), format!("`{shown}` is no type of change"), help);
+        finds.add_help(range(value), format!("`{}` is no type of change", shown(word)), help);
         return None;
     };
     match (instead, *word) {

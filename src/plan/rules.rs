@@ -2,16 +2,18 @@
 //! reached in order.
 
 use super::fault::Found;
-use super::field::{Finds, nearest};
+use super::field::{Finds, shown};
 use super::parse::Change;
 use super::version::SchemaVersion;
 use super::{Spec, Step, Target};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 /// How many ids of a circle are named.
 const CIRCLE_SHOWN_MAX: usize = 12;
+/// How many circles of a step are told of.
+const CIRCLES_MAX: usize = 20;
 
 pub(super) struct DraftStep {
     pub title: String,
@@ -48,11 +50,12 @@ fn ids(drafts: &[DraftStep], finds: &mut Finds) -> Places {
         for (place, spec) in draft.specs.iter().enumerate() {
             let Some((id, range)) = &spec.id else { continue };
             if let Some((_, _, first)) = places.get(id) {
-                finds.0.push(Found {
+                finds.push(Found {
                     range: range.clone(),
-                    message: format!("the spec id `{id}` is used twice in the plan"),
+                    message: format!("the spec id `{}` is used twice in the plan", shown(id)),
                     help: Some("Give each spec an id of its own.".to_owned()),
                     also: Some((first.clone(), "it is first used here".to_owned())),
+                    unfinished: false,
                 });
             } else {
                 places.insert(id.clone(), (step, place, range.clone()));
@@ -67,21 +70,25 @@ fn dependencies(step: usize, draft: &DraftStep, places: &Places, finds: &mut Fin
     let mut edges = Vec::with_capacity(draft.specs.len());
     for (own, spec) in draft.specs.iter().enumerate() {
         let mut on: Vec<usize> = Vec::new();
+        let mut known: HashSet<usize> = HashSet::new();
         for (id, range) in &spec.depends_on {
             match places.get(id) {
                 Some((other, place, _)) if *other == step && *place == own => {
                     finds.add(range.clone(), "a spec cannot depend on itself");
                 }
                 Some((other, place, _)) if *other == step => {
-                    if on.contains(place) {
-                        finds.add(range.clone(), format!("`{id}` is in `dependsOnSpecs` twice"));
-                    } else {
+                    if known.insert(*place) {
                         on.push(*place);
+                    } else {
+                        finds.add(range.clone(), format!("`{}` is in `dependsOnSpecs` twice", shown(id)));
                     }
                 }
                 Some((other, ..)) => {
-                    let message =
-                        format!("`{id}` is in step {}, but dependencies must be in the same step", other + 1);
+                    let message = format!(
+                        "`{}` is in step {}, but dependencies must be in the same step",
+                        shown(id),
+                        other + 1
+                    );
                     let help = if *other < step {
                         "Take it out: a later step waits for the whole of an earlier one anyway."
                     } else {
@@ -90,11 +97,16 @@ fn dependencies(step: usize, draft: &DraftStep, places: &Places, finds: &mut Fin
                     finds.add_help(range.clone(), message, help);
                 }
                 None => {
-                    let known =
+                    let ids =
                         draft.specs.iter().filter_map(|spec| spec.id.as_ref()).map(|(id, _)| id.as_str());
-                    let help = nearest(id, known)
+                    let help = finds
+                        .nearest(id, ids)
                         .unwrap_or_else(|| "It must be the id of a spec of this step.".to_owned());
-                    finds.add_help(range.clone(), format!("no spec of the plan has the id `{id}`"), help);
+                    finds.add_help(
+                        range.clone(),
+                        format!("no spec of the plan has the id `{}`", shown(id)),
+                        help,
+                    );
                 }
             }
         }
@@ -142,7 +154,8 @@ fn versions_between_steps(drafts: &[DraftStep], finds: &mut Finds) {
             }
             match sheets.get(&(target, version)) {
                 Some((first, _)) if first.change.sheet != spec.change.sheet => {
-                    finds.0.push(Found {
+                    finds.push(Found {
+                        unfinished: false,
                         range: range.clone(),
                         message: format!(
                             "schema version {version} of this database stands for two different sheets"
@@ -172,77 +185,92 @@ fn versions_between_steps(drafts: &[DraftStep], finds: &mut Finds) {
     }
 }
 
-/// Finds a circle of dependencies and lower versions, and names it.
+/// Finds circles of dependencies and lower versions, and names them.
 fn circles(draft: &DraftStep, edges: &[Vec<usize>], finds: &mut Finds) {
+    for circle in find_circles(&with_versions(draft, edges)) {
+        let specs: Vec<&DraftSpec> = circle.iter().filter_map(|place| draft.specs.get(*place)).collect();
+        let id = |spec: &&DraftSpec| spec.id.as_ref().map_or_else(|| "?".to_owned(), |(id, _)| shown(id));
+        let mut path: Vec<String> = specs.iter().take(CIRCLE_SHOWN_MAX).map(id).collect();
+        if specs.len() > CIRCLE_SHOWN_MAX {
+            path.push("…".to_owned());
+        }
+        path.extend(specs.first().map(id));
+        let message = format!("these specs wait for each other in a circle: {}", path.join(" → "));
+        let help = "Take one dependency out, or change a schemaVersion: lower ones of a database come first.";
+        finds.add_help(place_of(&specs), message, help);
+    }
+}
+
+/// Where a circle is shown: at the entry by which its first spec waits for the second, where there is one.
+fn place_of(circle: &[&DraftSpec]) -> Range<usize> {
+    let Some(first) = circle.first() else { return 0..0 };
+    let next = circle.get(1).unwrap_or(first).id.as_ref().map(|(id, _)| id);
+    let entry = first.depends_on.iter().find(|(id, _)| Some(id) == next);
+    entry.map_or_else(|| first.range.clone(), |(_, range)| range.clone())
+}
+
+/// What each spec waits for, lower versions included. Between two versions stands a node of its own, past the specs, so that
+/// many specs of one version and many of the next make a sum of edges and not a product.
+fn with_versions(draft: &DraftStep, edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut all: Vec<Vec<usize>> = edges.to_vec();
     for list in versions(draft).values() {
         // Each waits for all of the next lower version; that those wait for lower ones makes the rest.
         for pair in list.chunk_by(|one, two| one.0 == two.0).collect::<Vec<_>>().windows(2) {
             let [lower, higher] = pair else { continue };
+            let between = all.len();
+            all.push(lower.iter().map(|(_, place)| *place).collect());
             for (_, place) in *higher {
                 if let Some(on) = all.get_mut(*place) {
-                    // A long chain of equal versions needs one edge each, not the product.
-                    on.extend(lower.iter().map(|(_, place)| *place));
+                    on.push(between);
                 }
             }
         }
     }
-    let Some(circle) = circle(&all) else { return };
-    let id = |place: &usize| {
-        draft.specs.get(*place).and_then(|spec| spec.id.as_ref()).map_or("?", |(id, _)| id.as_str())
-    };
-    let mut path: Vec<&str> = circle.iter().take(CIRCLE_SHOWN_MAX).map(id).collect();
-    if circle.len() > CIRCLE_SHOWN_MAX {
-        path.push("…");
-    }
-    path.extend(circle.first().map(id));
-    let range = circle.first().and_then(|place| draft.specs.get(*place)).map_or(0..0, |spec| {
-        spec.depends_on.first().map_or_else(|| spec.range.clone(), |(_, range)| range.clone())
-    });
-    let message = format!("these specs wait for each other in a circle: {}", path.join(" → "));
-    finds.add_help(
-        range,
-        message,
-        "Take one dependency out, or change a schemaVersion: lower ones of a database come first.",
-    );
+    all
 }
 
-/// One circle of a graph, if it has any. Without recursion: a step may have very many specs.
-fn circle(edges: &[Vec<usize>]) -> Option<Vec<usize>> {
-    #[derive(Clone, Copy, PartialEq)]
+/// Circles of a graph, none of them twice. Without recursion: a step may have very many specs.
+fn find_circles(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    #[derive(Clone, Copy)]
     enum Seen {
-        No,
-        OnPath,
+        /// At this place of the path.
+        OnPath(usize),
         Done,
     }
-    let mut seen = vec![Seen::No; edges.len()];
+    let mut seen: HashMap<usize, Seen> = HashMap::with_capacity(edges.len());
+    let mut told: HashSet<usize> = HashSet::new();
+    let mut found: Vec<Vec<usize>> = Vec::new();
     for start in 0..edges.len() {
-        if seen.get(start) != Some(&Seen::No) {
-            continue;
-        }
-        let mut path: Vec<(usize, usize)> = vec![(start, 0)];
-        *seen.get_mut(start)? = Seen::OnPath;
-        while let Some((node, next)) = path.last_mut() {
-            let Some(to) = edges.get(*node).and_then(|to| to.get(*next)).copied() else {
-                *seen.get_mut(*node)? = Seen::Done;
+        // The nodes from the start to here, each with how many of its edges were followed.
+        let mut path: Vec<(usize, usize)> = Vec::new();
+        let mut next = (!seen.contains_key(&start)).then_some(start);
+        loop {
+            if let Some(node) = next.take() {
+                seen.insert(node, Seen::OnPath(path.len()));
+                path.push((node, 0));
+            }
+            let Some((node, followed)) = path.last_mut() else { break };
+            let Some(to) = edges.get(*node).and_then(|to| to.get(*followed)) else {
+                seen.insert(*node, Seen::Done);
                 path.pop();
                 continue;
             };
-            *next += 1;
-            match seen.get(to)? {
-                Seen::No => {
-                    *seen.get_mut(to)? = Seen::OnPath;
-                    path.push((to, 0));
+            *followed += 1;
+            match seen.get(to) {
+                None => next = Some(*to),
+                Some(Seen::OnPath(begin)) if !told.contains(to) && !told.contains(node) => {
+                    let circle: Vec<usize> = path.iter().skip(*begin).map(|(node, _)| *node).collect();
+                    told.extend(&circle);
+                    found.push(circle);
+                    if found.len() == CIRCLES_MAX {
+                        return found;
+                    }
                 }
-                Seen::OnPath => {
-                    let begin = path.iter().position(|(node, _)| *node == to)?;
-                    return Some(path.iter().skip(begin).map(|(node, _)| *node).collect());
-                }
-                Seen::Done => {}
+                Some(Seen::OnPath(_) | Seen::Done) => {}
             }
         }
     }
-    None
+    found
 }
 
 /// A draft without faults becomes a step; one with faults loses what is not whole, and is thrown away by the caller.
