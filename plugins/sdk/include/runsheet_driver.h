@@ -1,6 +1,6 @@
 // The C ABI between Runsheet and a database driver, version 1.
 //
-// Written from plugins/sdk/src/abi.rs by its test; do not edit it by hand:
+// Written from plugins/sdk/src/abi by its test; do not edit it by hand:
 // RUNSHEET_BLESS=1 cargo test -p runsheet-sdk --test header
 //
 // Rules

@@ -10,6 +10,13 @@ fn package() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The files of the source, in the order in which the header has them.
+const SOURCES: [&str; 2] = ["src/abi/mod.rs", "src/abi/extensions.rs"];
+
+fn source() -> Result<String> {
+    SOURCES.iter().map(|file| Ok(fs::read_to_string(package().join(file))?)).collect()
+}
+
 fn header_file() -> PathBuf {
     package().join("include/runsheet_driver.h")
 }
@@ -46,7 +53,7 @@ extern const rsd_entry rsd_entry_v1;
 /// The comment at the top: the source's own, without the marks that only Rust's documentation reads.
 fn rules(source: &str) -> String {
     let mut text = String::from("// The C ABI between Runsheet and a database driver, version 1.\n//\n");
-    text.push_str("// Written from plugins/sdk/src/abi.rs by its test; do not edit it by hand:\n");
+    text.push_str("// Written from plugins/sdk/src/abi by its test; do not edit it by hand:\n");
     text.push_str("// RUNSHEET_BLESS=1 cargo test -p runsheet-sdk --test header\n//\n");
     let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
     for line in lines.skip_while(|line| !line.starts_with(" # ")) {
@@ -59,11 +66,12 @@ fn rules(source: &str) -> String {
 /// What cbindgen makes of the types and constants, as blocks of a comment and its item.
 fn items() -> Result<Vec<String>> {
     let config = cbindgen::Config::from_file(package().join("cbindgen.toml")).map_err(anyhow::Error::msg)?;
-    let bindings = cbindgen::Builder::new()
-        .with_config(config)
-        .with_src(package().join("src/abi.rs"))
+    let builder = cbindgen::Builder::new().with_config(config);
+    let bindings = SOURCES
+        .iter()
+        .fold(builder, |builder, file| builder.with_src(package().join(file)))
         .generate()
-        .context("cbindgen reads src/abi.rs")?;
+        .context("cbindgen reads src/abi")?;
     let mut text = Vec::new();
     bindings.write(&mut text);
     let text = String::from_utf8(text)?;
@@ -109,7 +117,7 @@ fn ordered(source: &str, blocks: Vec<String>) -> Result<Vec<String>> {
 }
 
 fn header() -> Result<String> {
-    let source = fs::read_to_string(package().join("src/abi.rs"))?;
+    let source = source()?;
     let mut text = rules(&source) + HEAD;
     let mut was_constant = false;
     for block in ordered(&source, items()?)? {
@@ -138,7 +146,7 @@ fn compare(file: &Path, wanted: &str) -> Result<()> {
     let found = fs::read_to_string(file).unwrap_or_default();
     if found != wanted {
         bail!(
-            "{} is not what src/abi.rs says; {}\nwrite it with RUNSHEET_BLESS=1 cargo test -p runsheet-sdk --test header",
+            "{} is not what src/abi says; {}\nwrite it with RUNSHEET_BLESS=1 cargo test -p runsheet-sdk --test header",
             file.display(),
             difference(&found, wanted)
         );

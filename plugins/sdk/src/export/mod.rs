@@ -1,13 +1,16 @@
 //! Turns a [`Driver`] into the tables of the ABI. Every function catches panics, so that a
 //! fault in a driver becomes `RSD_DRIVER_BUG` and not the end of the daemon.
 
+mod extensions;
+
 use crate::abi::*;
-use crate::driver::{Canceler, Connection, Driver, Splitter, TryLock};
+use crate::driver::{Canceler, Connection, Driver};
 use crate::log;
 use crate::settings::Settings;
-use crate::sink::{Sink, mark_from_abi, size};
+use crate::sink::{Sink, size};
 use crate::text::{bytes, string};
-use crate::types::{Error, Failure, Split};
+use crate::types::{Error, Failure};
+use extensions::*;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -312,187 +315,5 @@ unsafe extern "C" fn extension<D: Driver>(id: rsd_str) -> *const c_void {
         b"rsd.ledger/1" => std::ptr::from_ref(&Tables::<D>::LEDGER.0).cast(),
         b"rsd.load/1" => std::ptr::from_ref(&Tables::<D>::LOAD.0).cast(),
         _ => std::ptr::null(),
-    }
-}
-
-unsafe extern "C" fn split_start<D: Driver>(
-    args: *const rsd_open_args,
-    sink: *const rsd_sink,
-    splitter: *mut *mut rsd_splitter,
-) -> rsd_status {
-    guarded("split", || {
-        // SAFETY: rule 3: all live during the call.
-        let (given, sink, place) = unsafe { (settings_of(args), Sink::new(sink), splitter.as_mut()) };
-        let (Some((settings, _, _)), Some(place)) = (given, place) else { return RSD_MISUSE };
-        *place = std::ptr::null_mut();
-        match D::split(&settings) {
-            Ok(splitter) => {
-                *place = Box::into_raw(Box::new(splitter)).cast();
-                RSD_OK
-            }
-            Err(error) => fail(&sink, &error),
-        }
-    })
-}
-
-unsafe extern "C" fn split_next<D: Driver>(
-    splitter: *mut rsd_splitter,
-    text: rsd_str,
-    at_end: u32,
-    piece: *mut rsd_piece,
-    sink: *const rsd_sink,
-) -> rsd_status {
-    guarded("split", || {
-        // SAFETY: rules 3 and 4: the splitter came from `split_start`, and no other call runs on it.
-        let (splitter, piece, text, sink) = unsafe {
-            (splitter.cast::<D::Splitter>().as_mut(), piece.as_mut(), bytes(text), Sink::new(sink))
-        };
-        let (Some(splitter), Some(place)) = (splitter, piece) else { return RSD_MISUSE };
-        match splitter.next(text, at_end != 0) {
-            Ok(Split::Piece(found)) => {
-                place.kind = found.kind.to_abi();
-                place.flags = found.flags.0;
-                place.start = found.start;
-                place.end = found.end;
-                place.consumed = found.consumed;
-                RSD_OK
-            }
-            Ok(Split::More) => RSD_MORE,
-            Ok(Split::End) => RSD_END,
-            Err(error) => fail(&sink, &error),
-        }
-    })
-}
-
-unsafe extern "C" fn split_finish<D: Driver>(splitter: *mut rsd_splitter) {
-    guarded("split", || {
-        if !splitter.is_null() {
-            // SAFETY: came from `Box::into_raw` in `split_start`, and is finished once.
-            drop(unsafe { Box::from_raw(splitter.cast::<D::Splitter>()) });
-        }
-        RSD_OK
-    });
-}
-
-unsafe extern "C" fn try_lock<D: Driver>(
-    connection: *mut rsd_connection,
-    sink: *const rsd_sink,
-) -> rsd_status {
-    let mut busy = false;
-    // SAFETY: rules 3 and 4.
-    let status = unsafe {
-        on_connection::<D>("try_lock", connection, sink, |session, sink| {
-            if let TryLock::Busy(holder) = session.try_lock()? {
-                busy = true;
-                if let Some(holder) = holder {
-                    sink.identity(&holder);
-                }
-            }
-            Ok(())
-        })
-    };
-    if status == RSD_OK && busy { RSD_BUSY } else { status }
-}
-
-unsafe extern "C" fn unlock<D: Driver>(connection: *mut rsd_connection, sink: *const rsd_sink) -> rsd_status {
-    // SAFETY: rules 3 and 4.
-    unsafe { on_connection::<D>("unlock", connection, sink, |session, _| session.unlock()) }
-}
-
-unsafe extern "C" fn ledger_prepare<D: Driver>(
-    connection: *mut rsd_connection,
-    sink: *const rsd_sink,
-) -> rsd_status {
-    // SAFETY: rules 3 and 4.
-    unsafe {
-        on_connection::<D>("the ledger's prepare", connection, sink, |session, _| session.prepare_ledger())
-    }
-}
-
-unsafe extern "C" fn ledger_write<D: Driver>(
-    connection: *mut rsd_connection,
-    mark: *const rsd_mark,
-    sink: *const rsd_sink,
-) -> rsd_status {
-    // SAFETY: rule 3.
-    let Some(mark) = (unsafe { mark.as_ref().map(|mark| mark_from_abi(mark)) }) else { return RSD_MISUSE };
-    // SAFETY: rules 3 and 4.
-    unsafe {
-        on_connection::<D>("the ledger's write", connection, sink, |session, _| session.write_mark(&mark))
-    }
-}
-
-unsafe extern "C" fn ledger_read<D: Driver>(
-    connection: *mut rsd_connection,
-    task: rsd_str,
-    sink: *const rsd_sink,
-) -> rsd_status {
-    // SAFETY: rules 3 and 4.
-    unsafe {
-        on_connection::<D>("the ledger's read", connection, sink, |session, sink| {
-            session.read_marks(&string(task))?.iter().for_each(|mark| sink.mark(mark));
-            Ok(())
-        })
-    }
-}
-
-unsafe extern "C" fn ledger_find_version<D: Driver>(
-    connection: *mut rsd_connection,
-    schema_version: rsd_str,
-    sink: *const rsd_sink,
-) -> rsd_status {
-    // SAFETY: rules 3 and 4.
-    unsafe {
-        on_connection::<D>("the ledger's find_version", connection, sink, |session, sink| {
-            session.find_version(&string(schema_version))?.iter().for_each(|mark| sink.mark(mark));
-            Ok(())
-        })
-    }
-}
-
-fn no_load() -> Error {
-    Error {
-        failure: Failure::Unsupported,
-        ..Error::new(crate::types::Class::Unsupported, "this engine has no load")
-    }
-}
-
-unsafe extern "C" fn load_begin<D: Driver>(
-    connection: *mut rsd_connection,
-    sql: rsd_str,
-    sink: *const rsd_sink,
-) -> rsd_status {
-    // SAFETY: rules 3 and 4.
-    unsafe {
-        on_connection::<D>("a load", connection, sink, |session, sink| {
-            session.load().ok_or_else(no_load)?.begin(bytes(sql), &mut |notice| sink.notice(&notice))
-        })
-    }
-}
-
-unsafe extern "C" fn load_rows<D: Driver>(
-    connection: *mut rsd_connection,
-    rows: rsd_str,
-    sink: *const rsd_sink,
-) -> rsd_status {
-    // SAFETY: rules 3 and 4.
-    unsafe {
-        on_connection::<D>("a load", connection, sink, |session, _| {
-            session.load().ok_or_else(no_load)?.rows(bytes(rows))
-        })
-    }
-}
-
-unsafe extern "C" fn load_end<D: Driver>(
-    connection: *mut rsd_connection,
-    sink: *const rsd_sink,
-) -> rsd_status {
-    // SAFETY: rules 3 and 4.
-    unsafe {
-        on_connection::<D>("a load", connection, sink, |session, sink| {
-            let outcome = session.load().ok_or_else(no_load)?.end(&mut |notice| sink.notice(&notice))?;
-            sink.result(&outcome);
-            Ok(())
-        })
     }
 }
