@@ -5,15 +5,15 @@ use super::library::Extensions;
 use runsheet_sdk::abi::{
     RSD_BUSY, RSD_OK, rsd_connection, rsd_driver, rsd_ledger, rsd_open_args, rsd_sink, rsd_status,
 };
-use runsheet_sdk::sink::{Collected, mark_to_abi};
+use runsheet_sdk::sink::{Collected, identity_to_abi, mark_to_abi};
 use runsheet_sdk::text::lend;
-use runsheet_sdk::{Class, Error, Failure, Identity, Mark, Notice, Outcome};
+use runsheet_sdk::{Class, Error, Failure, Identity, Mark, Notice, Observation, Outcome, Verdict};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A session. Dropped means closed.
 pub struct Connection {
     driver: &'static rsd_driver,
-    extensions: Extensions,
+    pub(super) extensions: Extensions,
     raw: *mut rsd_connection,
     cancel: Arc<CancelHandle>,
     lost: bool,
@@ -74,7 +74,7 @@ pub(super) fn open(
     Ok(Connection { driver, extensions, raw, cancel, lost: false })
 }
 
-fn missing(function: &str) -> Error {
+pub(super) fn missing(function: &str) -> Error {
     Error {
         failure: Failure::Unsupported,
         ..Error::new(Class::Unsupported, format!("the driver does not have `{function}`"))
@@ -166,6 +166,15 @@ impl Connection {
         }
     }
 
+    /// Ends the session that holds the lock, if it is the very one that `holder` names.
+    pub fn end_holder(&mut self, holder: &Identity) -> Result<(), Error> {
+        let end = self.extensions.lock.and_then(|table| table.end_holder);
+        let end = end.ok_or_else(|| missing("end_holder"))?;
+        let holder = identity_to_abi(holder);
+        // SAFETY: rules 3 and 4.
+        self.run(&mut |_| {}, |raw, sink| unsafe { end(raw, &holder, sink) }).map(drop)
+    }
+
     /// Makes the ledger's table where it is missing.
     pub fn prepare_ledger(&mut self) -> Result<(), Error> {
         let table = self.ledger()?;
@@ -224,13 +233,13 @@ impl Connection {
         self.extensions.ledger.ok_or_else(|| missing("rsd.ledger/1"))
     }
 
-    fn plain(&mut self, name: &str, call: Option<Call>) -> Result<Said, Error> {
+    pub(super) fn plain(&mut self, name: &str, call: Option<Call>) -> Result<Said, Error> {
         let call = call.ok_or_else(|| missing(name))?;
         // SAFETY: rules 3 and 4.
         self.run(&mut |_| {}, |raw, sink| unsafe { call(raw, sink) })
     }
 
-    fn run(
+    pub(super) fn run(
         &mut self,
         notices: &mut dyn FnMut(Notice),
         call: impl FnOnce(*mut rsd_connection, *const rsd_sink) -> rsd_status,
@@ -245,6 +254,8 @@ impl Connection {
             outcome: collected.outcome.take(),
             identity: collected.identity.take(),
             marks: std::mem::take(&mut collected.marks),
+            observation: collected.observation.take(),
+            verdict: collected.verdict.take(),
         })
     }
 
@@ -256,10 +267,12 @@ impl Connection {
 }
 
 /// What one call said.
-struct Said {
-    outcome: Option<Outcome>,
-    identity: Option<Identity>,
-    marks: Vec<Mark>,
+pub(super) struct Said {
+    pub outcome: Option<Outcome>,
+    pub identity: Option<Identity>,
+    pub marks: Vec<Mark>,
+    pub observation: Option<Observation>,
+    pub verdict: Option<Verdict>,
 }
 
 impl Drop for Connection {

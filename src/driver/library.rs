@@ -5,7 +5,7 @@ use super::error::LoadError;
 use super::splitter::Splitter;
 use libloading::os::unix::{Library as Mapped, RTLD_LOCAL, RTLD_NOW};
 use runsheet_sdk::abi::{
-    RSD_ABI_MINOR, rsd_driver, rsd_entry, rsd_host, rsd_ledger, rsd_load, rsd_lock, rsd_open_args,
+    RSD_ABI_MINOR, rsd_driver, rsd_entry, rsd_host, rsd_judge, rsd_ledger, rsd_load, rsd_lock, rsd_open_args,
     rsd_option, rsd_split, rsd_str,
 };
 use runsheet_sdk::sink::{Collected, size};
@@ -41,6 +41,7 @@ pub(super) struct Extensions {
     pub lock: Option<&'static rsd_lock>,
     pub ledger: Option<&'static rsd_ledger>,
     pub load: Option<&'static rsd_load>,
+    pub judge: Option<&'static rsd_judge>,
 }
 
 // SAFETY: the tables are constants of the library, which is never unloaded (rule 1), and their functions
@@ -101,6 +102,7 @@ impl Library {
             (has.lock.is_some(), "rsd.lock/1"),
             (has.ledger.is_some(), "rsd.ledger/1"),
             (has.load.is_some(), "rsd.load/1"),
+            (has.judge.is_some(), "rsd.judge/1"),
         ]
         .into_iter()
         .filter(|(there, _)| *there)
@@ -222,7 +224,8 @@ fn extensions(path: &Path, driver: &'static rsd_driver) -> Result<Extensions, Lo
             (table.struct_size, table.start.is_some() && table.next.is_some() && table.finish.is_some())
         })?,
         lock: extension(path, driver, "rsd.lock/1", |table: &rsd_lock| {
-            (table.struct_size, table.try_lock.is_some() && table.unlock.is_some())
+            let whole = table.try_lock.is_some() && table.unlock.is_some() && table.end_holder.is_some();
+            (table.struct_size, whole)
         })?,
         ledger: extension(path, driver, "rsd.ledger/1", |table: &rsd_ledger| {
             let whole = table.prepare.is_some()
@@ -233,6 +236,14 @@ fn extensions(path: &Path, driver: &'static rsd_driver) -> Result<Extensions, Lo
         })?,
         load: extension(path, driver, "rsd.load/1", |table: &rsd_load| {
             (table.struct_size, table.begin.is_some() && table.rows.is_some() && table.end.is_some())
+        })?,
+        judge: extension(path, driver, "rsd.judge/1", |table: &rsd_judge| {
+            let whole = table.observe.is_some()
+                && table.execute.is_some()
+                && table.judge.is_some()
+                && table.vet.is_some()
+                && table.advise.is_some();
+            (table.struct_size, whole)
         })?,
     };
     if found.split.is_none() {

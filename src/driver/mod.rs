@@ -4,6 +4,7 @@
 mod connection;
 mod error;
 mod folder;
+mod judging;
 mod library;
 mod splitter;
 

@@ -221,6 +221,7 @@ impl Connection for Session {
             system: cell(2),
             database: self.database.clone(),
             user: cell(3),
+            ..Identity::default()
         })
     }
 

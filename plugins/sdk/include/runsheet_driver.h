@@ -195,6 +195,8 @@ typedef struct rsd_identity {
     struct rsd_str database;
     // The account.
     struct rsd_str user;
+    // What the session is doing now and how far it is, as the server says it to others; or empty.
+    struct rsd_str doing;
 } rsd_identity;
 
 // One row of the ledger: a segment of a task that has taken effect.
@@ -243,6 +245,10 @@ typedef struct rsd_sink {
     void (*on_identity)(void *ctx, const struct rsd_identity *identity);
     // Called for each row of the ledger that was asked for, in the order of segments.
     void (*on_mark)(void *ctx, const struct rsd_mark *mark);
+    // Called by `observe` and `vet`.
+    void (*on_observation)(void *ctx, const struct rsd_observation *observation);
+    // Called once by `judge`, and by `observe` instead of `on_observation` where the statement took effect before.
+    void (*on_verdict)(void *ctx, const struct rsd_verdict *verdict);
 } rsd_sink;
 
 // What the daemon offers to a driver.
@@ -276,6 +282,8 @@ typedef uint64_t rsd_facts;
 #define RSD_FACT_CANCEL 8
 // There is no server: the engine runs inside the daemon.
 #define RSD_FACT_EMBEDDED 16
+// There may be tables that know no transactions: `vet` tells which statements change one.
+#define RSD_FACT_UNSAFE_TABLES 32
 
 // A new connection: to which database, with which settings, in whose name.
 typedef struct rsd_open_args {
@@ -440,6 +448,11 @@ typedef struct rsd_lock {
     rsd_status (*try_lock)(struct rsd_connection *connection, const struct rsd_sink *sink);
     // Lets go; OK where it was not held.
     rsd_status (*unlock)(struct rsd_connection *connection, const struct rsd_sink *sink);
+    // Ends the session that holds the lock, if it is the very one that `holder` says by `session`, `session_start`
+    // and `system`; OK where it was told to end, FAILED where the holder is another. The lock is asked for again afterwards.
+    rsd_status (*end_holder)(struct rsd_connection *connection,
+                             const struct rsd_identity *holder,
+                             const struct rsd_sink *sink);
 } rsd_lock;
 
 // Extension `rsd.ledger/1`: the table `runsheet_ledger` in the target.
@@ -475,6 +488,89 @@ typedef struct rsd_load {
     // Ends the load; `on_result` says how many rows came in.
     rsd_status (*end)(struct rsd_connection *connection, const struct rsd_sink *sink);
 } rsd_load;
+
+// How it is found out whether a statement took effect whose answer never came: one of the `RSD_SETTLED_` constants.
+typedef uint32_t rsd_settled;
+
+// It cannot be: a person must look.
+#define RSD_SETTLED_BY_NOBODY 0
+// It need not be: running it again does no harm.
+#define RSD_SETTLED_BY_REPEAT 1
+// By comparing what it changes with what it was before.
+#define RSD_SETTLED_BY_OBSERVATION 2
+// By a mark that the server itself keeps together with the effect.
+#define RSD_SETTLED_BY_MARK 3
+
+// What a statement is about to change.
+typedef struct rsd_observation {
+    // `sizeof(rsd_observation)`.
+    uint32_t struct_size;
+    // How its outcome would be found out.
+    rsd_settled settled;
+    // The driver's own words, kept on disk before the statement is sent and handed to `execute` and `judge`; at most 64 KiB.
+    struct rsd_str text;
+    // What was seen, for people.
+    struct rsd_str summary;
+} rsd_observation;
+
+// What became of a statement: one of the `RSD_RULING_` constants.
+typedef uint32_t rsd_ruling;
+
+// It cannot be known.
+#define RSD_RULING_UNKNOWN 0
+// It took effect, as a whole.
+#define RSD_RULING_APPLIED 1
+// It had no effect.
+#define RSD_RULING_NOT_APPLIED 2
+// It had half an effect, which `repair` takes back or completes; after it, judge again.
+#define RSD_RULING_REPAIR 3
+
+// The judgement on a statement in flight.
+typedef struct rsd_verdict {
+    // `sizeof(rsd_verdict)`.
+    uint32_t struct_size;
+    // What became of it.
+    rsd_ruling ruling;
+    // Why, for people: the fact that decides, or what is missing.
+    struct rsd_str reason;
+    // What is seen now, for people.
+    struct rsd_str summary;
+    // One statement that puts half an effect right, which does no harm when it is run twice; or empty.
+    struct rsd_str repair;
+} rsd_verdict;
+
+// Extension `rsd.judge/1`: exactly once for statements that commit by themselves. All calls come on a session that holds
+// the lock on the database.
+typedef struct rsd_judge {
+    // `sizeof(rsd_judge)`.
+    uint32_t struct_size;
+    // Kept zero.
+    uint32_t reserved;
+    // Looks at what a statement is about to change, by `on_observation`; or, where a mark of the server shows that this very
+    // segment took effect before, says so by `on_verdict` with APPLIED: it must not be run. `mark` is what the ledger will say of it.
+    rsd_status (*observe)(struct rsd_connection *connection,
+                          struct rsd_str sql,
+                          const struct rsd_mark *mark,
+                          const struct rsd_sink *sink);
+    // Runs the statement as `execute` of the driver does, so that the server's own mark goes with it, where there is one.
+    rsd_status (*execute)(struct rsd_connection *connection,
+                          struct rsd_str sql,
+                          const struct rsd_mark *mark,
+                          struct rsd_str observation,
+                          const struct rsd_sink *sink);
+    // Says what became of a statement whose answer never came, by `on_verdict`. It changes nothing.
+    rsd_status (*judge)(struct rsd_connection *connection,
+                        struct rsd_str sql,
+                        const struct rsd_mark *mark,
+                        struct rsd_str observation,
+                        const struct rsd_sink *sink);
+    // Before a statement that changes rows in a transaction: OK where its effect is undone with the transaction. Where it is not,
+    // `on_observation` says so; FAILED where the instance's settings forbid it. Asked only with `RSD_FACT_UNSAFE_TABLES`.
+    rsd_status (*vet)(struct rsd_connection *connection, struct rsd_str sql, const struct rsd_sink *sink);
+    // What the server's settings and the account's rights mean for exactly once, by `on_notice`: one sentence each, `WARNING`
+    // where an acknowledged commit may be lost or less can be judged than could be.
+    rsd_status (*advise)(struct rsd_connection *connection, const struct rsd_sink *sink);
+} rsd_judge;
 
 // What the driver defines, and the one symbol that its library shows. Everything else is best hidden:
 // cc -std=c11 -shared -fPIC -fvisibility=hidden -Wl,-z,defs -o librunsheet_driver_NAME.so NAME.c

@@ -2,7 +2,9 @@
 //! those of the functions of the same name in [`crate::abi`].
 
 use crate::settings::Settings;
-use crate::types::{Error, Facts, Identity, Mark, Notice, Outcome, Split};
+use crate::types::{
+    Class, Error, Facts, Failure, Identity, Mark, Notice, Observation, Outcome, Split, Verdict,
+};
 
 /// Where notices go, in the order in which the server says them.
 pub type Notices<'a> = &'a mut dyn FnMut(Notice);
@@ -60,6 +62,10 @@ pub trait Connection: Send + 'static {
     fn try_lock(&mut self) -> Result<TryLock, Error>;
     /// Lets go of it; Ok where it was not held.
     fn unlock(&mut self) -> Result<(), Error>;
+    /// Ends the session that holds the lock, if it is the very one that `holder` names.
+    fn end_holder(&mut self, _holder: &Identity) -> Result<(), Error> {
+        Err(unsupported("this driver cannot end another session"))
+    }
 
     /// Makes the ledger's table where it is missing.
     fn prepare_ledger(&mut self) -> Result<(), Error>;
@@ -74,6 +80,47 @@ pub trait Connection: Send + 'static {
     fn load(&mut self) -> Option<&mut dyn LoadRows> {
         None
     }
+
+    /// Judging of statements that commit by themselves, where the driver has it.
+    fn judge(&mut self) -> Option<&mut dyn Judge> {
+        None
+    }
+}
+
+/// The error of what a driver does not have.
+pub(crate) fn unsupported(what: &str) -> Error {
+    Error { failure: Failure::Unsupported, ..Error::new(Class::Unsupported, what) }
+}
+
+/// What was seen before a statement that commits by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// It may be sent.
+    Before(Observation),
+    /// A mark of the server shows that this very segment took effect before: it must not be sent.
+    Applied(Verdict),
+}
+
+/// Exactly once for statements that commit by themselves.
+pub trait Judge {
+    /// Looks at what a statement is about to change.
+    fn observe(&mut self, sql: &[u8], mark: &Mark) -> Result<Observed, Error>;
+    /// Runs it so that the server's own mark goes with it, where there is one.
+    fn execute(
+        &mut self,
+        sql: &[u8],
+        mark: &Mark,
+        observation: &str,
+        notices: Notices<'_>,
+    ) -> Result<Outcome, Error>;
+    /// Says what became of it, now that the lock shows that the session that sent it is gone. Changes nothing.
+    fn judge(&mut self, sql: &[u8], mark: &Mark, observation: &str) -> Result<Verdict, Error>;
+    /// What a statement in a transaction changes that a rollback does not undo; nothing where it undoes all.
+    fn vet(&mut self, _sql: &[u8]) -> Result<Option<Observation>, Error> {
+        Ok(None)
+    }
+    /// What the server's settings and the account's rights mean for exactly once.
+    fn advise(&mut self, notices: Notices<'_>) -> Result<(), Error>;
 }
 
 /// A load whose rows stand in the sheet after its statement.

@@ -1,9 +1,14 @@
 //! Both ends of `rsd_sink`: a driver's end, which gives owned values as borrowed text, and the
 //! daemon's end, which collects what a driver says into owned values.
 
-use crate::abi::{rsd_error, rsd_identity, rsd_mark, rsd_notice, rsd_result, rsd_sink};
+use crate::abi::{
+    rsd_error, rsd_identity, rsd_mark, rsd_notice, rsd_observation, rsd_result, rsd_sink, rsd_verdict,
+};
 use crate::text::{lend, sqlstate, sqlstate_text, string};
-use crate::types::{Applied, Class, Error, Failure, Identity, Mark, Notice, Outcome, Transaction};
+use crate::types::{
+    Applied, Class, Error, Failure, Identity, Mark, Notice, Observation, Outcome, Ruling, Settled,
+    Transaction, Verdict,
+};
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -91,15 +96,37 @@ impl Sink {
         let Some((table, call)) = self.table().and_then(|table| Some((table, table.on_identity?))) else {
             return;
         };
-        let raw = rsd_identity {
-            struct_size: size::<rsd_identity>(),
-            product: lend(identity.product.as_bytes()),
-            version: lend(identity.version.as_bytes()),
-            session: lend(identity.session.as_bytes()),
-            session_start: lend(identity.session_start.as_bytes()),
-            system: lend(identity.system.as_bytes()),
-            database: lend(identity.database.as_bytes()),
-            user: lend(identity.user.as_bytes()),
+        let raw = identity_to_abi(identity);
+        // SAFETY: as in `error`.
+        unsafe { call(table.ctx, &raw) }
+    }
+
+    /// Says what a statement is about to change.
+    pub fn observation(&self, observation: &Observation) {
+        let Some((table, call)) = self.table().and_then(|table| Some((table, table.on_observation?))) else {
+            return;
+        };
+        let raw = rsd_observation {
+            struct_size: size::<rsd_observation>(),
+            settled: observation.settled.to_abi(),
+            text: lend(observation.text.as_bytes()),
+            summary: lend(observation.summary.as_bytes()),
+        };
+        // SAFETY: as in `error`.
+        unsafe { call(table.ctx, &raw) }
+    }
+
+    /// Says what became of a statement.
+    pub fn verdict(&self, verdict: &Verdict) {
+        let Some((table, call)) = self.table().and_then(|table| Some((table, table.on_verdict?))) else {
+            return;
+        };
+        let raw = rsd_verdict {
+            struct_size: size::<rsd_verdict>(),
+            ruling: verdict.ruling.to_abi(),
+            reason: lend(verdict.reason.as_bytes()),
+            summary: lend(verdict.summary.as_bytes()),
+            repair: lend(verdict.repair.as_bytes()),
         };
         // SAFETY: as in `error`.
         unsafe { call(table.ctx, &raw) }
@@ -113,6 +140,41 @@ impl Sink {
         let raw = mark_to_abi(mark);
         // SAFETY: as in `error`.
         unsafe { call(table.ctx, &raw) }
+    }
+}
+
+/// An identity as the ABI carries it, borrowing from `identity`.
+pub fn identity_to_abi(identity: &Identity) -> rsd_identity {
+    rsd_identity {
+        struct_size: size::<rsd_identity>(),
+        product: lend(identity.product.as_bytes()),
+        version: lend(identity.version.as_bytes()),
+        session: lend(identity.session.as_bytes()),
+        session_start: lend(identity.session_start.as_bytes()),
+        system: lend(identity.system.as_bytes()),
+        database: lend(identity.database.as_bytes()),
+        user: lend(identity.user.as_bytes()),
+        doing: lend(identity.doing.as_bytes()),
+    }
+}
+
+/// An identity back from the ABI.
+///
+/// # Safety
+/// `raw` and its text are alive.
+pub unsafe fn identity_from_abi(raw: &rsd_identity) -> Identity {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        Identity {
+            product: string(raw.product).into_owned(),
+            version: string(raw.version).into_owned(),
+            session: string(raw.session).into_owned(),
+            session_start: string(raw.session_start).into_owned(),
+            system: string(raw.system).into_owned(),
+            database: string(raw.database).into_owned(),
+            user: string(raw.user).into_owned(),
+            doing: string(raw.doing).into_owned(),
+        }
     }
 }
 
@@ -170,13 +232,25 @@ pub struct Collected<'n> {
     pub identity: Option<Identity>,
     /// The rows of the ledger that were said.
     pub marks: Vec<Mark>,
+    /// What was observed.
+    pub observation: Option<Observation>,
+    /// What was judged.
+    pub verdict: Option<Verdict>,
     notices: &'n mut dyn FnMut(Notice),
 }
 
 impl<'n> Collected<'n> {
     /// Nothing yet; notices go to `notices`.
     pub fn new(notices: &'n mut dyn FnMut(Notice)) -> Self {
-        Self { errors: Vec::new(), outcome: None, identity: None, marks: Vec::new(), notices }
+        Self {
+            errors: Vec::new(),
+            outcome: None,
+            identity: None,
+            marks: Vec::new(),
+            observation: None,
+            verdict: None,
+            notices,
+        }
     }
 
     /// The sink for a call; valid while `self` is neither moved nor used otherwise.
@@ -189,6 +263,8 @@ impl<'n> Collected<'n> {
             on_result: Some(on_result),
             on_identity: Some(on_identity),
             on_mark: Some(on_mark),
+            on_observation: Some(on_observation),
+            on_verdict: Some(on_verdict),
         }
     }
 
@@ -281,15 +357,7 @@ unsafe extern "C" fn on_identity(ctx: *mut c_void, raw: *const rsd_identity) {
             let (Some(collected), Some(raw)) = (ctx.cast::<Collected>().as_mut(), raw.as_ref()) else {
                 return;
             };
-            collected.identity = Some(Identity {
-                product: string(raw.product).into_owned(),
-                version: string(raw.version).into_owned(),
-                session: string(raw.session).into_owned(),
-                session_start: string(raw.session_start).into_owned(),
-                system: string(raw.system).into_owned(),
-                database: string(raw.database).into_owned(),
-                user: string(raw.user).into_owned(),
-            });
+            collected.identity = Some(identity_from_abi(raw));
         }
     });
 }
@@ -302,6 +370,39 @@ unsafe extern "C" fn on_mark(ctx: *mut c_void, raw: *const rsd_mark) {
                 return;
             };
             collected.marks.push(mark_from_abi(raw));
+        }
+    });
+}
+
+unsafe extern "C" fn on_observation(ctx: *mut c_void, raw: *const rsd_observation) {
+    contained(|| {
+        // SAFETY: as in `on_error`.
+        unsafe {
+            let (Some(collected), Some(raw)) = (ctx.cast::<Collected>().as_mut(), raw.as_ref()) else {
+                return;
+            };
+            collected.observation = Some(Observation {
+                settled: Settled::from_abi(raw.settled),
+                text: string(raw.text).into_owned(),
+                summary: string(raw.summary).into_owned(),
+            });
+        }
+    });
+}
+
+unsafe extern "C" fn on_verdict(ctx: *mut c_void, raw: *const rsd_verdict) {
+    contained(|| {
+        // SAFETY: as in `on_error`.
+        unsafe {
+            let (Some(collected), Some(raw)) = (ctx.cast::<Collected>().as_mut(), raw.as_ref()) else {
+                return;
+            };
+            collected.verdict = Some(Verdict {
+                ruling: Ruling::from_abi(raw.ruling),
+                reason: string(raw.reason).into_owned(),
+                summary: string(raw.summary).into_owned(),
+                repair: string(raw.repair).into_owned(),
+            });
         }
     });
 }

@@ -22,6 +22,7 @@ pub(crate) fn identity(number: u64, file: &Path, database: &str) -> Identity {
         system: format!("{}:{}", host.trim(), file.display()),
         database: database.to_owned(),
         user: format!("uid {}", rustix::process::geteuid().as_raw()),
+        ..Identity::default()
     }
 }
 

@@ -72,6 +72,6 @@ fn holder(file: &mut File, own: &Identity) -> Option<Identity> {
         user: lines.next().unwrap_or_default(),
         product: own.product.clone(),
         database: own.database.clone(),
-        version: String::new(),
+        ..Identity::default()
     })
 }

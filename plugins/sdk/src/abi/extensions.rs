@@ -109,6 +109,15 @@ pub struct rsd_lock {
     /// Lets go; OK where it was not held.
     pub unlock:
         Option<unsafe extern "C" fn(connection: *mut rsd_connection, sink: *const rsd_sink) -> rsd_status>,
+    /// Ends the session that holds the lock, if it is the very one that `holder` says by `session`, `session_start`
+    /// and `system`; OK where it was told to end, FAILED where the holder is another. The lock is asked for again afterwards.
+    pub end_holder: Option<
+        unsafe extern "C" fn(
+            connection: *mut rsd_connection,
+            holder: *const rsd_identity,
+            sink: *const rsd_sink,
+        ) -> rsd_status,
+    >,
 }
 
 /// Extension `rsd.ledger/1`: the table `runsheet_ledger` in the target.
@@ -172,5 +181,108 @@ pub struct rsd_load {
     >,
     /// Ends the load; `on_result` says how many rows came in.
     pub end:
+        Option<unsafe extern "C" fn(connection: *mut rsd_connection, sink: *const rsd_sink) -> rsd_status>,
+}
+
+/// How it is found out whether a statement took effect whose answer never came: one of the `RSD_SETTLED_` constants.
+pub type rsd_settled = u32;
+/// It cannot be: a person must look.
+pub const RSD_SETTLED_BY_NOBODY: rsd_settled = 0;
+/// It need not be: running it again does no harm.
+pub const RSD_SETTLED_BY_REPEAT: rsd_settled = 1;
+/// By comparing what it changes with what it was before.
+pub const RSD_SETTLED_BY_OBSERVATION: rsd_settled = 2;
+/// By a mark that the server itself keeps together with the effect.
+pub const RSD_SETTLED_BY_MARK: rsd_settled = 3;
+
+/// What a statement is about to change.
+#[repr(C)]
+pub struct rsd_observation {
+    /// `sizeof(rsd_observation)`.
+    pub struct_size: u32,
+    /// How its outcome would be found out.
+    pub settled: rsd_settled,
+    /// The driver's own words, kept on disk before the statement is sent and handed to `execute` and `judge`; at most 64 KiB.
+    pub text: rsd_str,
+    /// What was seen, for people.
+    pub summary: rsd_str,
+}
+
+/// What became of a statement: one of the `RSD_RULING_` constants.
+pub type rsd_ruling = u32;
+/// It cannot be known.
+pub const RSD_RULING_UNKNOWN: rsd_ruling = 0;
+/// It took effect, as a whole.
+pub const RSD_RULING_APPLIED: rsd_ruling = 1;
+/// It had no effect.
+pub const RSD_RULING_NOT_APPLIED: rsd_ruling = 2;
+/// It had half an effect, which `repair` takes back or completes; after it, judge again.
+pub const RSD_RULING_REPAIR: rsd_ruling = 3;
+
+/// The judgement on a statement in flight.
+#[repr(C)]
+pub struct rsd_verdict {
+    /// `sizeof(rsd_verdict)`.
+    pub struct_size: u32,
+    /// What became of it.
+    pub ruling: rsd_ruling,
+    /// Why, for people: the fact that decides, or what is missing.
+    pub reason: rsd_str,
+    /// What is seen now, for people.
+    pub summary: rsd_str,
+    /// One statement that puts half an effect right, which does no harm when it is run twice; or empty.
+    pub repair: rsd_str,
+}
+
+/// Extension `rsd.judge/1`: exactly once for statements that commit by themselves. All calls come on a session that holds
+/// the lock on the database.
+#[repr(C)]
+pub struct rsd_judge {
+    /// `sizeof(rsd_judge)`.
+    pub struct_size: u32,
+    /// Kept zero.
+    pub reserved: u32,
+    /// Looks at what a statement is about to change, by `on_observation`; or, where a mark of the server shows that this very
+    /// segment took effect before, says so by `on_verdict` with APPLIED: it must not be run. `mark` is what the ledger will say of it.
+    pub observe: Option<
+        unsafe extern "C" fn(
+            connection: *mut rsd_connection,
+            sql: rsd_str,
+            mark: *const rsd_mark,
+            sink: *const rsd_sink,
+        ) -> rsd_status,
+    >,
+    /// Runs the statement as `execute` of the driver does, so that the server's own mark goes with it, where there is one.
+    pub execute: Option<
+        unsafe extern "C" fn(
+            connection: *mut rsd_connection,
+            sql: rsd_str,
+            mark: *const rsd_mark,
+            observation: rsd_str,
+            sink: *const rsd_sink,
+        ) -> rsd_status,
+    >,
+    /// Says what became of a statement whose answer never came, by `on_verdict`. It changes nothing.
+    pub judge: Option<
+        unsafe extern "C" fn(
+            connection: *mut rsd_connection,
+            sql: rsd_str,
+            mark: *const rsd_mark,
+            observation: rsd_str,
+            sink: *const rsd_sink,
+        ) -> rsd_status,
+    >,
+    /// Before a statement that changes rows in a transaction: OK where its effect is undone with the transaction. Where it is not,
+    /// `on_observation` says so; FAILED where the instance's settings forbid it. Asked only with `RSD_FACT_UNSAFE_TABLES`.
+    pub vet: Option<
+        unsafe extern "C" fn(
+            connection: *mut rsd_connection,
+            sql: rsd_str,
+            sink: *const rsd_sink,
+        ) -> rsd_status,
+    >,
+    /// What the server's settings and the account's rights mean for exactly once, by `on_notice`: one sentence each, `WARNING`
+    /// where an acknowledged commit may be lost or less can be judged than could be.
+    pub advise:
         Option<unsafe extern "C" fn(connection: *mut rsd_connection, sink: *const rsd_sink) -> rsd_status>,
 }

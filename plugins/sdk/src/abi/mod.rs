@@ -196,6 +196,8 @@ pub struct rsd_identity {
     pub database: rsd_str,
     /// The account.
     pub user: rsd_str,
+    /// What the session is doing now and how far it is, as the server says it to others; or empty.
+    pub doing: rsd_str,
 }
 
 /// One row of the ledger: a segment of a task that has taken effect.
@@ -246,6 +248,10 @@ pub struct rsd_sink {
     pub on_identity: Option<unsafe extern "C" fn(ctx: *mut c_void, identity: *const rsd_identity)>,
     /// Called for each row of the ledger that was asked for, in the order of segments.
     pub on_mark: Option<unsafe extern "C" fn(ctx: *mut c_void, mark: *const rsd_mark)>,
+    /// Called by `observe` and `vet`.
+    pub on_observation: Option<unsafe extern "C" fn(ctx: *mut c_void, observation: *const rsd_observation)>,
+    /// Called once by `judge`, and by `observe` instead of `on_observation` where the statement took effect before.
+    pub on_verdict: Option<unsafe extern "C" fn(ctx: *mut c_void, verdict: *const rsd_verdict)>,
 }
 
 /// What the daemon offers to a driver.
@@ -283,6 +289,8 @@ pub const RSD_FACT_NOTICES: rsd_facts = 0x4;
 pub const RSD_FACT_CANCEL: rsd_facts = 0x8;
 /// There is no server: the engine runs inside the daemon.
 pub const RSD_FACT_EMBEDDED: rsd_facts = 0x10;
+/// There may be tables that know no transactions: `vet` tells which statements change one.
+pub const RSD_FACT_UNSAFE_TABLES: rsd_facts = 0x20;
 
 /// A new connection: to which database, with which settings, in whose name.
 #[repr(C)]
@@ -380,7 +388,7 @@ const _: () = {
     assert!(size_of::<rsd_option>() == 40);
     assert!(size_of::<rsd_error>() == 104);
     assert!(size_of::<rsd_result>() == 32);
-    assert!(size_of::<rsd_sink>() == 56);
+    assert!(size_of::<rsd_sink>() == 72);
     assert!(size_of::<rsd_piece>() == 40);
     assert!(size_of::<rsd_driver>() == 112);
 };

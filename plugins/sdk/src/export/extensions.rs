@@ -2,10 +2,10 @@
 
 use super::{fail, guarded, on_connection, settings_of};
 use crate::abi::*;
-use crate::driver::{Connection, Driver, Splitter, TryLock};
-use crate::sink::{Sink, mark_from_abi};
+use crate::driver::{Connection, Driver, Judge, Observed, Splitter, TryLock, unsupported};
+use crate::sink::{Sink, identity_from_abi, mark_from_abi};
 use crate::text::{bytes, string};
-use crate::types::{Error, Failure, Split};
+use crate::types::{Error, Mark, Split};
 
 pub(super) unsafe extern "C" fn split_start<D: Driver>(
     args: *const rsd_open_args,
@@ -94,6 +94,18 @@ pub(super) unsafe extern "C" fn unlock<D: Driver>(
     unsafe { on_connection::<D>("unlock", connection, sink, |session, _| session.unlock()) }
 }
 
+pub(super) unsafe extern "C" fn end_holder<D: Driver>(
+    connection: *mut rsd_connection,
+    holder: *const rsd_identity,
+    sink: *const rsd_sink,
+) -> rsd_status {
+    // SAFETY: rule 3.
+    let holder = unsafe { holder.as_ref().map(|holder| identity_from_abi(holder)) };
+    let Some(holder) = holder else { return RSD_MISUSE };
+    // SAFETY: rules 3 and 4.
+    unsafe { on_connection::<D>("end_holder", connection, sink, |session, _| session.end_holder(&holder)) }
+}
+
 pub(super) unsafe extern "C" fn ledger_prepare<D: Driver>(
     connection: *mut rsd_connection,
     sink: *const rsd_sink,
@@ -146,10 +158,7 @@ pub(super) unsafe extern "C" fn ledger_find_version<D: Driver>(
 }
 
 fn no_load() -> Error {
-    Error {
-        failure: Failure::Unsupported,
-        ..Error::new(crate::types::Class::Unsupported, "this engine has no load")
-    }
+    unsupported("this engine has no load")
 }
 
 pub(super) unsafe extern "C" fn load_begin<D: Driver>(
@@ -188,6 +197,111 @@ pub(super) unsafe extern "C" fn load_end<D: Driver>(
             let outcome = session.load().ok_or_else(no_load)?.end(&mut |notice| sink.notice(&notice))?;
             sink.result(&outcome);
             Ok(())
+        })
+    }
+}
+
+/// Runs a body on a connection that judges.
+///
+/// # Safety
+/// As `on_connection`, and `mark` is NULL or alive.
+unsafe fn judging<D: Driver>(
+    what: &str,
+    connection: *mut rsd_connection,
+    mark: *const rsd_mark,
+    sink: *const rsd_sink,
+    body: impl FnOnce(&mut dyn Judge, &Mark, &Sink) -> Result<(), Error>,
+) -> rsd_status {
+    // SAFETY: by the caller.
+    unsafe {
+        let Some(mark) = mark.as_ref().map(|mark| mark_from_abi(mark)) else { return RSD_MISUSE };
+        on_connection::<D>(what, connection, sink, |session, sink| {
+            body(session.judge().ok_or_else(no_judge)?, &mark, sink)
+        })
+    }
+}
+
+fn no_judge() -> Error {
+    unsupported("this driver does not judge")
+}
+
+pub(super) unsafe extern "C" fn judge_observe<D: Driver>(
+    connection: *mut rsd_connection,
+    sql: rsd_str,
+    mark: *const rsd_mark,
+    sink: *const rsd_sink,
+) -> rsd_status {
+    // SAFETY: rules 3 and 4.
+    unsafe {
+        judging::<D>("observe", connection, mark, sink, |judge, mark, sink| {
+            match judge.observe(bytes(sql), mark)? {
+                Observed::Before(observation) => sink.observation(&observation),
+                Observed::Applied(verdict) => sink.verdict(&verdict),
+            }
+            Ok(())
+        })
+    }
+}
+
+pub(super) unsafe extern "C" fn judge_execute<D: Driver>(
+    connection: *mut rsd_connection,
+    sql: rsd_str,
+    mark: *const rsd_mark,
+    observation: rsd_str,
+    sink: *const rsd_sink,
+) -> rsd_status {
+    // SAFETY: rules 3 and 4.
+    unsafe {
+        judging::<D>("execute", connection, mark, sink, |judge, mark, sink| {
+            let observation = string(observation);
+            let mut notices = |notice| sink.notice(&notice);
+            let outcome = judge.execute(bytes(sql), mark, &observation, &mut notices)?;
+            sink.result(&outcome);
+            Ok(())
+        })
+    }
+}
+
+pub(super) unsafe extern "C" fn judge_judge<D: Driver>(
+    connection: *mut rsd_connection,
+    sql: rsd_str,
+    mark: *const rsd_mark,
+    observation: rsd_str,
+    sink: *const rsd_sink,
+) -> rsd_status {
+    // SAFETY: rules 3 and 4.
+    unsafe {
+        judging::<D>("judge", connection, mark, sink, |judge, mark, sink| {
+            sink.verdict(&judge.judge(bytes(sql), mark, &string(observation))?);
+            Ok(())
+        })
+    }
+}
+
+pub(super) unsafe extern "C" fn judge_vet<D: Driver>(
+    connection: *mut rsd_connection,
+    sql: rsd_str,
+    sink: *const rsd_sink,
+) -> rsd_status {
+    // SAFETY: rules 3 and 4.
+    unsafe {
+        on_connection::<D>("vet", connection, sink, |session, sink| {
+            if let Some(observation) = session.judge().ok_or_else(no_judge)?.vet(bytes(sql))? {
+                sink.observation(&observation);
+            }
+            Ok(())
+        })
+    }
+}
+
+pub(super) unsafe extern "C" fn judge_advise<D: Driver>(
+    connection: *mut rsd_connection,
+    sink: *const rsd_sink,
+) -> rsd_status {
+    // SAFETY: rules 3 and 4.
+    unsafe {
+        on_connection::<D>("advise", connection, sink, |session, sink| {
+            session.judge().ok_or_else(no_judge)?.advise(&mut |notice| sink.notice(&notice))
         })
     }
 }

@@ -63,6 +63,7 @@ impl<D: Driver> Tables<D> {
         reserved: 0,
         try_lock: Some(try_lock::<D>),
         unlock: Some(unlock::<D>),
+        end_holder: Some(end_holder::<D>),
     });
 
     const LEDGER: Constant<rsd_ledger> = Constant(rsd_ledger {
@@ -80,6 +81,16 @@ impl<D: Driver> Tables<D> {
         begin: Some(load_begin::<D>),
         rows: Some(load_rows::<D>),
         end: Some(load_end::<D>),
+    });
+
+    const JUDGE: Constant<rsd_judge> = Constant(rsd_judge {
+        struct_size: size::<rsd_judge>(),
+        reserved: 0,
+        observe: Some(judge_observe::<D>),
+        execute: Some(judge_execute::<D>),
+        judge: Some(judge_judge::<D>),
+        vet: Some(judge_vet::<D>),
+        advise: Some(judge_advise::<D>),
     });
 }
 
@@ -314,6 +325,7 @@ unsafe extern "C" fn extension<D: Driver>(id: rsd_str) -> *const c_void {
         b"rsd.lock/1" => std::ptr::from_ref(&Tables::<D>::LOCK.0).cast(),
         b"rsd.ledger/1" => std::ptr::from_ref(&Tables::<D>::LEDGER.0).cast(),
         b"rsd.load/1" => std::ptr::from_ref(&Tables::<D>::LOAD.0).cast(),
+        b"rsd.judge/1" => std::ptr::from_ref(&Tables::<D>::JUDGE.0).cast(),
         _ => std::ptr::null(),
     }
 }

@@ -29,11 +29,19 @@ macro_rules! c_enum {
             }
         }
 
+        impl Default for $name {
+            fn default() -> Self { Self::$unknown }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(self.word()) }
         }
     };
 }
+
+mod judging;
+
+pub use judging::{Observation, Ruling, Settled, Verdict};
 
 c_enum! {
     /// What kind of failure an error is.
@@ -327,6 +335,8 @@ pub struct Identity {
     pub database: String,
     /// The account.
     pub user: String,
+    /// What it is doing now, as the server says it to others; or empty.
+    pub doing: String,
 }
 
 /// A row of the ledger: a segment of a task that has taken effect.
@@ -433,6 +443,8 @@ impl Facts {
     pub const CANCEL: Self = Self(abi::RSD_FACT_CANCEL);
     /// No server: the engine runs in the daemon.
     pub const EMBEDDED: Self = Self(abi::RSD_FACT_EMBEDDED);
+    /// Some tables may know no transactions.
+    pub const UNSAFE_TABLES: Self = Self(abi::RSD_FACT_UNSAFE_TABLES);
 
     /// Whether all of `other` hold.
     pub const fn has(self, other: Self) -> bool {
@@ -452,6 +464,7 @@ impl Facts {
             (Self::NOTICES, "notices"),
             (Self::CANCEL, "cancel"),
             (Self::EMBEDDED, "embedded"),
+            (Self::UNSAFE_TABLES, "unsafe-tables"),
         ]
         .into_iter()
         .filter(|(fact, _)| self.has(*fact))
