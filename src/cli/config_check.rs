@@ -5,6 +5,7 @@ use super::paint::{self, Colour, paint};
 use crate::config::{Config, Instance, Ledger};
 use crate::driver::{Drivers, Library};
 use anyhow::Context;
+use runsheet_sdk::Notice;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -73,8 +74,12 @@ fn one(instance: &Instance, drivers: &Drivers) -> (String, bool) {
     );
     // Which databases there are is the plans' business; a server is asked through the one that every account may use.
     match server(driver, instance) {
-        Ok(said) => {
+        Ok((said, advice)) => {
             let _ = writeln!(text, "  {}", paint(Colour::Good, &said));
+            for notice in advice {
+                let colour = if notice.severity == "WARNING" { Colour::Waiting } else { Colour::Faint };
+                let _ = writeln!(text, "  {}", paint(colour, &notice.message));
+            }
             (text, true)
         }
         Err(why) => {
@@ -84,13 +89,18 @@ fn one(instance: &Instance, drivers: &Drivers) -> (String, bool) {
     }
 }
 
-/// Connects once, and says to what. An embedded engine has no server to ask.
-fn server(driver: Library, instance: &Instance) -> Result<String, String> {
+/// Connects once, and says to what, and what that means for exactly once. An embedded engine has no server to ask.
+fn server(driver: Library, instance: &Instance) -> Result<(String, Vec<Notice>), String> {
     if driver.facts().has(runsheet_sdk::Facts::EMBEDDED) {
-        return Ok("its settings are sound; files are opened when a plan names them".to_owned());
+        let said = "its settings are sound; files are opened when a plan names them".to_owned();
+        return Ok((said, Vec::new()));
     }
     let opened = driver.open(&instance.settings, "", "runsheet config check", &mut |_| {});
     let mut connection = opened.map_err(|error| format!("no connection: {error}"))?;
     let identity = connection.identify().map_err(|error| format!("it does not say who it is: {error}"))?;
-    Ok(format!("connected to {} {} as {}", identity.product, identity.version, identity.user))
+    let mut advice = Vec::new();
+    connection
+        .advise(&mut |notice| advice.push(notice))
+        .map_err(|error| format!("its settings cannot be read: {error}"))?;
+    Ok((format!("connected to {} {} as {}", identity.product, identity.version, identity.user), advice))
 }

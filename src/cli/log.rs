@@ -120,6 +120,14 @@ fn cells(row: &LogRow) -> Vec<Cell> {
                 Cell::coloured(words, Colour::Waiting),
             ];
         }
+        LogEntry::Judged { statement, ruling, reason, before, now } => {
+            let seen = |when: &str, what: &str| {
+                if what.is_empty() { String::new() } else { format!("; {when}: {what}") }
+            };
+            let words = format!("judged {ruling}: {reason}{}{}", seen("before", before), seen("now", now));
+            let colour = if ruling == "unknown" { Colour::Bad } else { Colour::Active };
+            return vec![time, Cell::right(numbers(*statement, *statement)), Cell::coloured(words, colour)];
+        }
         other => sentence(other),
     };
     vec![time, Cell::coloured(words, colour)]
@@ -160,6 +168,8 @@ fn sentence(entry: &LogEntry) -> (Colour, String) {
             (colour, if text.is_empty() { status.clone() } else { format!("{status}: {text}") })
         }
         LogEntry::Note { text } => (Colour::Faint, text.clone()),
-        LogEntry::Statements { .. } | LogEntry::Notice { .. } => (Colour::Faint, String::new()),
+        LogEntry::Statements { .. } | LogEntry::Notice { .. } | LogEntry::Judged { .. } => {
+            (Colour::Faint, String::new())
+        }
     }
 }

@@ -3,9 +3,14 @@
 use super::read::Section;
 use super::{Instance, Ledger, secret};
 use runsheet_sdk::Settings;
+use std::time::Duration;
 
 /// Keys whose values are secrets, wherever they stand.
 const SECRET_KEYS: &[&str] = &["password", "passphrase", "secret", "token"];
+/// How often a run that failed by chance is tried, and how long before the second time.
+const RETRIES: u64 = 3;
+const RETRIES_MAX: u64 = 100;
+const RETRY_BACKOFF: Duration = Duration::from_secs(1);
 /// The most connections of an instance.
 const CONNECTIONS_MAX: u64 = 10_000;
 
@@ -20,7 +25,10 @@ pub(super) fn read(
     let driver = section.text("driver");
     let max_connections = section.number("max_connections", 1..=CONNECTIONS_MAX).unwrap_or(4);
     let ledger = section.word("ledger", &["target", "none"]);
+    let orphans = section.word("orphans", &["wait", "cancel"]);
+    let retry = section.table("retry");
     let rest = section.rest();
+    let (retry_attempts, retry_backoff) = read_retry(&format!("{place}.retry"), retry.as_ref(), faults);
     let Some(driver) = driver else {
         faults.push(format!("`{place}` needs the key `driver`, such as driver = \"postgres\""));
         return None;
@@ -40,8 +48,22 @@ pub(super) fn read(
         driver,
         max_connections: u32::try_from(max_connections).unwrap_or(u32::MAX),
         ledger: if ledger.as_deref() == Some("none") { Ledger::None } else { Ledger::Target },
+        cancel_orphans: orphans.as_deref() == Some("cancel"),
+        retry_attempts,
+        retry_backoff,
         settings,
     })
+}
+
+fn read_retry(place: &str, table: Option<&toml::Table>, faults: &mut Vec<String>) -> (u32, Duration) {
+    let mut section = Section::new(place, table, faults);
+    let attempts = section.number("attempts", 1..=RETRIES_MAX).unwrap_or(RETRIES);
+    let backoff = section.duration("backoff").unwrap_or(RETRY_BACKOFF);
+    let unknown: Vec<String> = section.rest().keys().cloned().collect();
+    for key in unknown {
+        faults.push(format!("`{place}.{key}` is no key of it; there are: attempts, backoff"));
+    }
+    (u32::try_from(attempts).unwrap_or(u32::MAX), backoff)
 }
 
 fn flatten(

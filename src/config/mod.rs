@@ -123,6 +123,12 @@ pub struct Instance {
     pub max_connections: u32,
     /// Where it is recorded what has taken effect.
     pub ledger: Ledger,
+    /// Whether a statement that a dead daemon left running is ended, instead of waited for.
+    pub cancel_orphans: bool,
+    /// How often a run that failed by chance is tried in all.
+    pub retry_attempts: u32,
+    /// How long before its second try; each next waits twice as long.
+    pub retry_backoff: Duration,
     /// The driver's own settings.
     pub settings: Settings,
 }

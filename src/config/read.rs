@@ -196,7 +196,11 @@ impl<'a> Section<'a> {
         })
     }
 
-    fn duration(&mut self, key: &str) -> Option<Duration> {
+    pub fn table(&mut self, key: &str) -> Option<toml::Table> {
+        self.take(key, "a table", |value| value.as_table().cloned())
+    }
+
+    pub fn duration(&mut self, key: &str) -> Option<Duration> {
         self.take(key, "a duration such as \"2s\" or \"1h 30m\"", duration)
     }
 

@@ -4,7 +4,7 @@ use super::change::Started;
 use super::schedule::RunEnded;
 use crate::config::{Config, Ledger};
 use crate::driver::Drivers;
-use crate::executor::{End, Ended, Instance, Job, Progress, Stop, Workers};
+use crate::executor::{End, Ended, Instance, Job, Orphans, Progress, Retry, Stop, Workers};
 use crate::report::ErrorReport;
 use crate::store::{self, IntentEnd, Millis, RunEnd, RunStatus, Sheets};
 use rusqlite::Connection;
@@ -29,6 +29,8 @@ pub(super) fn instances(config: &Config, drivers: &Drivers) -> Arc<HashMap<Strin
             settings: instance.settings.clone(),
             ledger: instance.ledger == Ledger::Target,
             max_connections: instance.max_connections,
+            orphans: if instance.cancel_orphans { Orphans::Cancel } else { Orphans::Wait },
+            retry: Retry { attempts: instance.retry_attempts, backoff: instance.retry_backoff },
         };
         Some((instance.name.clone(), Arc::new(made)))
     });
@@ -54,7 +56,8 @@ pub(super) fn begin(workers: &Workers, started: Started, with: With) -> Begun {
             task.instance
         );
         let error = ErrorReport { class: "setting".to_owned(), message, ..ErrorReport::default() };
-        let end = End::Failed { error: Box::new(error), detail: "Nothing was run in this try.".to_owned() };
+        let detail = "Nothing was run in this try.".to_owned();
+        let end = End::Failed { error: Box::new(error), detail, by_chance: false };
         let ended = Ended { end, statements_total: None, statements_done: 0, affected_rows: 0 };
         return Begun::Failed(task.id, run, Box::new(ended));
     };
@@ -88,7 +91,7 @@ pub(super) fn outcome(ended: &Ended, now: Millis) -> Option<(RunEnded, RunEnd)> 
         |error: &ErrorReport| serde_json::to_string(error).expect("an error has only text and numbers");
     let (how, status, detail, error) = match &ended.end {
         End::Done { detail } => (RunEnded::Done, RunStatus::Done, detail.clone(), None),
-        End::Failed { error, detail } => {
+        End::Failed { error, detail, .. } => {
             (RunEnded::Failed, RunStatus::Failed, Some(detail.clone()), Some(json(error)))
         }
         End::Canceled { detail } => (RunEnded::Canceled, RunStatus::Canceled, Some(detail.clone()), None),

@@ -224,8 +224,8 @@ fn extensions(path: &Path, driver: &'static rsd_driver) -> Result<Extensions, Lo
             (table.struct_size, table.start.is_some() && table.next.is_some() && table.finish.is_some())
         })?,
         lock: extension(path, driver, "rsd.lock/1", |table: &rsd_lock| {
-            let whole = table.try_lock.is_some() && table.unlock.is_some() && table.end_holder.is_some();
-            (table.struct_size, whole)
+            // `end_holder` may be missing: then an earlier session can only be waited for.
+            (table.struct_size, table.try_lock.is_some() && table.unlock.is_some())
         })?,
         ledger: extension(path, driver, "rsd.ledger/1", |table: &rsd_ledger| {
             let whole = table.prepare.is_some()

@@ -3,8 +3,8 @@
 use super::job::Job;
 use super::journal::now;
 use crate::sheet::Statement;
-use crate::store::{self, Intent, IntentEnd, NewIntent, Store};
-use runsheet_sdk::Identity;
+use crate::store::{self, Intent, IntentEnd, IntentKind, NewIntent, Store};
+use runsheet_sdk::{Identity, Observation};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -44,25 +44,31 @@ pub(super) fn session_text(identity: &Identity) -> String {
     )
 }
 
-/// Records that a statement is about to be sent, and waits until that is on the disk.
+/// Records that a statement is about to be sent and what was seen before it, and waits until that is on the disk.
 pub(super) fn begin(
     store: &Store,
     job: &Job,
     segment: u32,
+    kind: IntentKind,
     statement: &Statement<'_>,
     session: &str,
+    seen: Observation,
 ) -> Result<i64, store::Error> {
     let intent = NewIntent {
         task_id: job.task_id,
         run_id: job.run_id,
         segment,
+        kind,
         statement: statement.number,
         offset: statement.offset,
         length: statement.text.len() as u64,
         line: statement.line,
-        sha256: hex(statement.text),
+        sha256: sha256(statement.text),
         excerpt: statement.excerpt(),
         session: session.to_owned(),
+        settled: seen.settled.word().to_owned(),
+        observation: seen.text,
+        summary: seen.summary,
         intent_time: now(),
     };
     store.write_and_wait(move |connection| store::insert_intent(connection, &intent))
@@ -73,6 +79,7 @@ pub(super) fn end(store: &Store, intent: i64, outcome: IntentEnd) -> Result<(), 
     store.write_and_wait(move |connection| store::end_intent(connection, intent, outcome, now()))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// SHA-256 of a statement, in hexadecimal digits.
+pub(super) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -7,6 +7,7 @@ use crate::report::ErrorReport;
 use runsheet_sdk::Settings;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An instance as the executor needs it.
 #[derive(Clone, Debug)]
@@ -21,6 +22,29 @@ pub struct Instance {
     pub ledger: bool,
     /// How many connections there may be at once, idle ones included.
     pub max_connections: u32,
+    /// What becomes of an earlier session that still runs a statement.
+    pub orphans: Orphans,
+    /// How often a run that failed by chance is tried again by itself.
+    pub retry: Retry,
+}
+
+/// What becomes of a session of a dead daemon that still runs its last statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orphans {
+    /// It is waited for.
+    Wait,
+    /// It is ended.
+    Cancel,
+}
+
+/// How a run that failed by chance (a lock timeout, a deadlock, a lost connection that certainly left nothing behind) is
+/// tried again by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// How often it is tried in all.
+    pub attempts: u32,
+    /// How long before the second; each next waits twice as long.
+    pub backoff: Duration,
 }
 
 /// One run to be made.
@@ -72,6 +96,8 @@ pub enum End {
         error: Box<ErrorReport>,
         /// What it means for the data.
         detail: String,
+        /// Whether it failed by chance and certainly left nothing behind, so that trying again by itself makes sense.
+        by_chance: bool,
     },
     /// Stopped by an operator.
     Canceled {

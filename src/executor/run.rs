@@ -13,7 +13,7 @@ use crate::driver::Connection;
 use crate::report::ErrorReport;
 use crate::sheet::{Survey, survey};
 use crate::store::{LogEntry, Store};
-use runsheet_sdk::{Error, Failure, Mark};
+use runsheet_sdk::{Class, Error, Failure, Mark};
 use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 const RECONNECT_TIME_MAX: Duration = Duration::from_secs(30);
 /// How often a run goes on after its connection was lost.
 const CONNECTIONS_LOST_MAX: u32 = 3;
+/// How often a pause looks whether the run is to stop.
+const PAUSE_LOOK: Duration = Duration::from_millis(50);
 /// How long between two tries.
 const RECONNECT_WAIT: Duration = Duration::from_millis(500);
 
@@ -42,7 +44,7 @@ pub(super) fn run(job: &Job, store: &Store, pool: &Pool) -> Ended {
         Ok(survey) => survey,
         Err(error) => {
             let detail = "Nothing of the sheet was run in this try.".to_owned();
-            let end = End::Failed { error: failure::of_sheet(&error), detail };
+            let end = End::Failed { error: failure::of_sheet(&error), detail, by_chance: false };
             return finish(&mut journal, None, Counts::default(), end);
         }
     };
@@ -86,7 +88,40 @@ enum Part {
 }
 
 impl Run<'_> {
+    /// Tries until the run ends by something else than chance, or has been tried often enough.
     fn make(&mut self) -> End {
+        let retry = self.job.instance.retry;
+        let (mut tried, mut wait) = (1, retry.backoff);
+        loop {
+            let end = self.once();
+            let End::Failed { error, by_chance: true, .. } = &end else { return end };
+            if tried >= retry.attempts {
+                return end;
+            }
+            tried += 1;
+            self.journal.note(format!(
+                "{}; nothing of it is left behind, and it is tried again in {wait:.1?} (try {tried} of {})",
+                error.message, retry.attempts
+            ));
+            match self.pause(wait) {
+                Wanted::Run => wait *= 2,
+                Wanted::Drain => return End::Interrupted,
+                Wanted::Cancel => return end,
+            }
+        }
+    }
+
+    /// Waits, and stops waiting where the run is to stop.
+    fn pause(&self, wait: Duration) -> Wanted {
+        let begun = Instant::now();
+        while begun.elapsed() < wait && self.job.stop.wanted() == Wanted::Run {
+            std::thread::sleep(PAUSE_LOOK.min(wait));
+        }
+        self.job.stop.wanted()
+    }
+
+    /// Tries once, over as many connections as it takes.
+    fn once(&mut self) -> End {
         let mut lost: Option<Lost> = None;
         for _ in 0..=CONNECTIONS_LOST_MAX {
             let connection = if lost.is_some() { self.reconnect() } else { self.connect() };
@@ -146,6 +181,7 @@ impl Run<'_> {
         End::Failed {
             error: failure::of_session(&format!("no connection to {target}"), error),
             detail: "Nothing was run in this try.".to_owned(),
+            by_chance: matches!(error.class, Class::Connection | Class::Resource),
         }
     }
 
@@ -177,13 +213,14 @@ impl Run<'_> {
             Err(error) => Part::Over(End::Failed {
                 error: failure::of_session("before the sheet could be run", &error),
                 detail: "Nothing was run in this try.".to_owned(),
+                by_chance: false,
             }),
         }
     }
 
     /// Fence, ledger and what earlier runs have recorded; or the end, where nothing is to be run.
     fn prepared(&mut self, connection: &mut Connection) -> Result<Result<Prepared, End>, Error> {
-        match fence::take(connection, self.job, &mut self.journal)? {
+        match fence::take(connection, self.job, self.store, &mut self.journal)? {
             Fence::Held => {}
             Fence::Stopped(Wanted::Cancel) => {
                 return Ok(Err(End::Canceled {
@@ -193,6 +230,7 @@ impl Run<'_> {
             Fence::Stopped(_) => return Ok(Err(End::Interrupted)),
         }
         let identity = connection.identify()?;
+        fence::remember(&identity, self.job, self.store);
         let session = session_text(&identity);
         self.journal.entry(LogEntry::Started {
             attempt: self.job.attempt,
@@ -247,6 +285,7 @@ impl Run<'_> {
                 ..ErrorReport::default()
             }),
             detail: "Nothing was run. Give the change a version of its own, or skip the task if the other sheet stands for it.".to_owned(),
+            by_chance: false,
         }))
     }
 
@@ -298,6 +337,7 @@ fn settle(lost: Lost, prepared: &Prepared) -> Option<End> {
         error,
         detail: "The old session is gone, and nothing of the transaction that was open is in the database. What was committed before it stays; a retry goes on from there."
             .to_owned(),
+        by_chance: true,
     })
 }
 
@@ -309,5 +349,6 @@ fn not_settled(mut error: Box<ErrorReport>, why: &str) -> End {
         error,
         detail: "Whether the last transaction was committed is not known now. A retry asks the database's ledger first, and runs only what is not in."
             .to_owned(),
+        by_chance: false,
     }
 }

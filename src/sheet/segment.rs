@@ -59,6 +59,15 @@ impl Placement {
         }
     }
 
+    /// Whether its segment begins with it.
+    pub fn begins_a_segment(self) -> bool {
+        match self {
+            Self::Inside { opens, .. } => opens,
+            Self::OwnBegin { .. } | Self::Alone { .. } | Self::Guarded { .. } => true,
+            Self::OwnCommit { .. } | Self::OwnRollback { .. } | Self::Session => false,
+        }
+    }
+
     /// Whether an open segment must be committed before this statement.
     pub fn ends_what_is_open(self) -> bool {
         match self {

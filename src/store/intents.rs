@@ -15,6 +15,18 @@ word! {
     }
 }
 
+word! {
+    /// What an intent is of.
+    IntentKind, "intent kind" {
+        /// A statement that commits by itself.
+        Statement = "STATEMENT",
+        /// The commit of a transaction whose target has no ledger.
+        Commit = "COMMIT",
+        /// A transaction with an effect that its rollback would not undo.
+        NotUndone = "NOT_UNDONE",
+    }
+}
+
 /// A statement that is about to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewIntent {
@@ -24,6 +36,8 @@ pub struct NewIntent {
     pub run_id: i64,
     /// Its segment, from 1.
     pub segment: u32,
+    /// What it is of.
+    pub kind: IntentKind,
     /// Its number in the sheet, from 1.
     pub statement: u64,
     /// Its first byte in the sheet.
@@ -38,6 +52,12 @@ pub struct NewIntent {
     pub excerpt: String,
     /// Who the session is, as JSON.
     pub session: String,
+    /// How its outcome would be found out: the driver's word.
+    pub settled: String,
+    /// What the driver saw before it, in the driver's own words.
+    pub observation: String,
+    /// The same for people.
+    pub summary: String,
     /// When.
     pub intent_time: Millis,
 }
@@ -57,8 +77,8 @@ pub struct Intent {
 pub fn insert_intent(connection: &Connection, intent: &NewIntent) -> Result<i64, Error> {
     connection
         .prepare_cached(
-            "INSERT INTO intents (task_id, run_id, segment, statement, offset, length, line, sha256, excerpt, session, intent_time)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO intents (task_id, run_id, segment, statement, offset, length, line, sha256, excerpt, session, intent_time, kind, settled, observation, summary)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             intent.task_id,
@@ -71,7 +91,11 @@ pub fn insert_intent(connection: &Connection, intent: &NewIntent) -> Result<i64,
             intent.sha256,
             intent.excerpt,
             intent.session,
-            intent.intent_time
+            intent.intent_time,
+            intent.kind.word(),
+            intent.settled,
+            intent.observation,
+            intent.summary
         ])?;
     Ok(connection.last_insert_rowid())
 }
@@ -84,7 +108,7 @@ pub fn end_intent(connection: &Connection, id: i64, outcome: IntentEnd, now: Mil
     Ok(())
 }
 
-const COLUMNS: &str = "id, task_id, run_id, segment, statement, offset, length, line, sha256, excerpt, session, intent_time, outcome";
+const COLUMNS: &str = "id, task_id, run_id, segment, statement, offset, length, line, sha256, excerpt, session, intent_time, outcome, kind, settled, observation, summary";
 
 fn intent_row(row: &Row<'_>) -> rusqlite::Result<Intent> {
     Ok(Intent {
@@ -101,6 +125,10 @@ fn intent_row(row: &Row<'_>) -> rusqlite::Result<Intent> {
             excerpt: row.get(9)?,
             session: row.get(10)?,
             intent_time: row.get(11)?,
+            kind: row.get(13)?,
+            settled: row.get(14)?,
+            observation: row.get(15)?,
+            summary: row.get(16)?,
         },
         outcome: row.get(12)?,
     })

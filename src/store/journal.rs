@@ -79,6 +79,19 @@ pub enum LogEntry {
         /// Why.
         because: String,
     },
+    /// It was found out what became of a statement whose answer never came.
+    Judged {
+        /// The statement.
+        statement: u64,
+        /// `applied`, `not applied`, `repair` or `unknown`.
+        ruling: String,
+        /// The fact that decides, or what is missing.
+        reason: String,
+        /// What was seen before the statement was sent.
+        before: String,
+        /// What is seen now.
+        now: String,
+    },
     /// Something else that is worth a line.
     Note {
         /// The sentence.

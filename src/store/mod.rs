@@ -9,6 +9,7 @@ mod journal;
 mod plans;
 mod runs;
 mod schema;
+mod sessions;
 mod sheets;
 mod tasks;
 mod word;
@@ -16,14 +17,18 @@ mod writer;
 
 pub use error::Error;
 pub use folder::StateFolder;
-pub use intents::{Intent, IntentEnd, NewIntent, end_intent, ended_intents, insert_intent, open_intents};
-pub use journal::{AuditEntry, LogEntry, LogRow, append_audit, append_log, audit_of_plan, log_of_run, newest_log};
+pub use intents::{
+    Intent, IntentEnd, IntentKind, NewIntent, end_intent, ended_intents, insert_intent, open_intents,
+};
+pub use journal::{
+    AuditEntry, LogEntry, LogRow, append_audit, append_log, audit_of_plan, log_of_run, newest_log,
+};
 pub use plans::{
-    NewPlan, NewStage, NewTask, PlanRow, PlanStatus, accept_plan, cancel_waiting_plan,
-    plan_by_id, plan_by_name, plans,
-    plans_not_ended, plans_waiting_for_sheets, roll_out, set_plan_status, stages,
+    NewPlan, NewStage, NewTask, PlanRow, PlanStatus, accept_plan, cancel_waiting_plan, plan_by_id,
+    plan_by_name, plans, plans_not_ended, plans_waiting_for_sheets, roll_out, set_plan_status, stages,
 };
 pub use runs::{Run, RunEnd, RunStatus, end_run, latest_run, resume_run, runs_of_plan, start_run};
+pub use sessions::{session_of, set_session};
 pub use sheets::{SheetRow, SheetUser, Sheets, insert_sheet, sheet_by_name, users_of_sheets_called};
 pub use tasks::{
     TaskRow, TaskStatus, dependencies_of_plan, set_task_status, task_by_id, task_counts, tasks_of_plan,

@@ -8,7 +8,8 @@ use std::path::Path;
 const APPLICATION_ID: i64 = 0x5255_4E53;
 
 /// One step a version; the list's length is the version that this program writes.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE sheets (
         name        TEXT PRIMARY KEY,
         sha256      TEXT NOT NULL,
@@ -103,7 +104,22 @@ const STEPS: &[&str] = &["
         reason  TEXT NOT NULL
     ) STRICT;
     CREATE INDEX audit_of_plan ON audit (plan, id);
-"];
+",
+    // What was seen before a statement, and who held a database last.
+    "
+    ALTER TABLE intents ADD COLUMN kind TEXT NOT NULL DEFAULT 'STATEMENT';
+    ALTER TABLE intents ADD COLUMN settled TEXT NOT NULL DEFAULT 'nobody';
+    ALTER TABLE intents ADD COLUMN observation TEXT NOT NULL DEFAULT '';
+    ALTER TABLE intents ADD COLUMN summary TEXT NOT NULL DEFAULT '';
+    CREATE TABLE sessions (
+        instance  TEXT NOT NULL,
+        database  TEXT NOT NULL,
+        session   TEXT NOT NULL,
+        time      INTEGER NOT NULL,
+        PRIMARY KEY (instance, database)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// The version that this program writes.
 fn known() -> i64 {

@@ -155,6 +155,7 @@ fn identity(session: String, presence: &Presence, database: &str) -> Identity {
         system: format!("process {}", std::process::id()),
         database: database.to_owned(),
         user: "nobody".to_owned(),
+        doing: String::new(),
     }
 }
 

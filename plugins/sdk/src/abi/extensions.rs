@@ -109,7 +109,7 @@ pub struct rsd_lock {
     /// Lets go; OK where it was not held.
     pub unlock:
         Option<unsafe extern "C" fn(connection: *mut rsd_connection, sink: *const rsd_sink) -> rsd_status>,
-    /// Ends the session that holds the lock, if it is the very one that `holder` says by `session`, `session_start`
+    /// May be NULL. Ends the session that holds the lock, if it is the very one that `holder` says by `session`, `session_start`
     /// and `system`; OK where it was told to end, FAILED where the holder is another. The lock is asked for again afterwards.
     pub end_holder: Option<
         unsafe extern "C" fn(

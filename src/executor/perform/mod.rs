@@ -1,6 +1,10 @@
 //! The statements of a sheet, in their order, on one connection: each segment that is not in yet is run and marked, the
 //! others are passed over.
 
+mod alone;
+mod ending;
+mod transaction;
+
 use super::failure;
 use super::intent::{self, Recorded};
 use super::job::{End, Job};
@@ -11,7 +15,8 @@ use crate::driver::Connection;
 use crate::report::ErrorReport;
 use crate::sheet::{Fault, Pieces, PiecesError, Placement, Segmenter, Statement, Survey};
 use crate::store::{self, IntentEnd, LogEntry, Store};
-use runsheet_sdk::{Applied, Error, Failure, Flags, Kind, Mark, Outcome};
+use alone::Settled;
+use runsheet_sdk::{Error, Failure, Flags, Kind, Mark, Outcome};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::time::Instant;
@@ -54,6 +59,8 @@ struct Open {
     affected_rows: u64,
     /// Set where there is no ledger: the intent of its commit is recorded then.
     begun: Option<(u64, u64)>,
+    /// The intent of what a rollback would not undo, and the statement that first did such a thing.
+    not_undone: Option<(i64, u64)>,
 }
 
 pub(super) struct Performer<'a> {
@@ -182,10 +189,15 @@ impl<'a> Performer<'a> {
 
     fn one(&mut self, statement: &Statement<'_>, placement: Placement) -> Result<(), Halt> {
         self.passing_rows = false;
-        if let Some(segment) = placement.segment()
-            && let Some(because) = self.known(segment)
-        {
-            return self.pass_over(statement, segment, placement, &because);
+        if let Some(segment) = placement.segment() {
+            if let Some(because) = self.known(segment) {
+                return self.pass_over(statement, segment, placement, &because);
+            }
+            if placement.begins_a_segment()
+                && let Settled::PassOver(because) = self.settle(segment, statement)?
+            {
+                return self.pass_over(statement, segment, placement, &because);
+            }
         }
         match placement {
             Placement::Session => {
@@ -195,7 +207,6 @@ impl<'a> Performer<'a> {
             }
             Placement::Inside { segment, opens, closes } => {
                 if opens {
-                    self.doubt(segment, statement)?;
                     self.connection.begin().map_err(|error| self.failed(statement, &error))?;
                     self.opened(segment, statement);
                 }
@@ -203,7 +214,6 @@ impl<'a> Performer<'a> {
                 if closes { self.commit() } else { Ok(()) }
             }
             Placement::OwnBegin { segment } => {
-                self.doubt(segment, statement)?;
                 self.execute(statement)?;
                 self.opened(segment, statement);
                 Ok(())
@@ -249,9 +259,7 @@ impl<'a> Performer<'a> {
             self.connection.write_mark(&mark).map_err(|error| self.failed(statement, &error))?;
             self.marked.insert(segment, mark);
         }
-        let first =
-            !matches!(placement, Placement::Inside { opens: false, .. } | Placement::OwnCommit { .. });
-        if first {
+        if placement.begins_a_segment() {
             let (first, last) = match self.marked.get(&segment) {
                 Some(mark) => (mark.first_statement, mark.last_statement),
                 None => (statement.number, statement.number),
@@ -267,54 +275,6 @@ impl<'a> Performer<'a> {
                 .map_err(|error| self.failed(statement, &error))?;
         }
         Ok(())
-    }
-
-    /// Stops where an earlier run left a statement of this segment of which nobody knows whether it took effect.
-    fn doubt(&mut self, segment: u32, statement: &Statement<'_>) -> Result<(), Halt> {
-        let Some(open) = self.recorded.open.get(&segment) else { return Ok(()) };
-        if statement.flags.has(Flags::REPEATABLE) {
-            let id = open.id;
-            self.recorded.open.remove(&segment);
-            self.journal
-                .note(format!("statement {} is run again: doing it twice does no harm", statement.number));
-            return self.record(intent::end(self.store, id, IntentEnd::NotApplied));
-        }
-        let of = &open.of;
-        let sent = jiff::Timestamp::from_millisecond(of.intent_time).unwrap_or_default();
-        let message = format!(
-            "statement {} was about to be sent at {sent} by {}; whether it took effect is not known, and nothing of the task is run until an operator says so",
-            of.statement, of.session
-        );
-        let detail = format!(
-            "Look at the database: did statement {} (line {}) take effect? If it did, `runsheet resolve {}/{} --applied`: the task goes on after it. If it did not, `--not-applied`: the task runs it.",
-            of.statement, of.line, self.job.plan, self.job.spec
-        );
-        let error = ErrorReport {
-            class: "in doubt".to_owned(),
-            message,
-            statement: Some(of.statement),
-            line: Some(of.line),
-            column: Some(1),
-            excerpt: Some(of.excerpt.clone()),
-            ..ErrorReport::default()
-        };
-        Err(Performed::Ended(End::InDoubt { error: Box::new(error), detail }))
-    }
-
-    fn opened(&mut self, segment: u32, statement: &Statement<'_>) {
-        self.open = Some(Open {
-            segment,
-            first: statement.number,
-            last: statement.number,
-            affected_rows: 0,
-            begun: (!self.ledger).then_some((statement.offset, statement.line)),
-        });
-    }
-
-    fn include(&mut self, statement: &Statement<'_>) {
-        if let Some(open) = &mut self.open {
-            open.last = statement.number;
-        }
     }
 
     /// Runs a statement by itself; its error ends the run.
@@ -338,15 +298,6 @@ impl<'a> Performer<'a> {
             return Ok(Outcome::default());
         }
         self.connection.execute(statement.text, &mut notices)
-    }
-
-    fn execute_inside(&mut self, statement: &Statement<'_>) -> Result<(), Halt> {
-        let outcome = self.execute(statement)?;
-        self.include(statement);
-        if let Some(open) = &mut self.open {
-            open.affected_rows += outcome.rows_affected.unwrap_or(0);
-        }
-        Ok(())
     }
 
     /// Rows of a load: passed on to the server, or passed over with their load.
@@ -388,124 +339,6 @@ impl<'a> Performer<'a> {
         }
     }
 
-    /// Commits the open segment, if one is, together with its mark.
-    fn commit(&mut self) -> Result<(), Halt> {
-        let Some(open) = self.open else { return Ok(()) };
-        if self.job.stop.wanted() == Wanted::Cancel {
-            return Err(self.canceled());
-        }
-        let written = if self.ledger {
-            let mark = self.mark(open.segment, open.first, open.last);
-            self.connection.write_mark(&mark)
-        } else {
-            Ok(())
-        };
-        if let Err(error) = written {
-            return Err(self.segment_failed("the ledger did not take the mark", open, &error));
-        }
-        let intent = match open.begun {
-            Some((offset, line)) => Some(self.commit_intent(open, offset, line)?),
-            None => None,
-        };
-        let journal = &mut *self.journal;
-        match self.connection.commit(&mut |notice| journal.notice(open.last, notice)) {
-            Ok(()) => {}
-            Err(error) => {
-                if let (Some(intent), Applied::No) = (intent, error.applied) {
-                    self.record(intent::end(self.store, intent, IntentEnd::NotApplied))?;
-                }
-                return Err(self.segment_failed("the transaction was not committed", open, &error));
-            }
-        }
-        if let Some(intent) = intent {
-            self.record(intent::end(self.store, intent, IntentEnd::Applied))?;
-        }
-        self.open = None;
-        self.counts.statements += open.last + 1 - open.first;
-        self.counts.affected_rows += open.affected_rows;
-        self.journal.entry(LogEntry::Committed { segment: open.segment, first: open.first, last: open.last });
-        Ok(())
-    }
-
-    /// Without a ledger nothing in the target tells whether a commit happened: what is about to be committed is recorded.
-    fn commit_intent(&mut self, open: Open, offset: u64, line: u64) -> Result<i64, Halt> {
-        let text = format!("COMMIT of statements {} to {}", open.first, open.last);
-        let commit = Statement {
-            number: open.last,
-            kind: Kind::Commit,
-            flags: Flags::none(),
-            offset,
-            line,
-            text: text.as_bytes(),
-        };
-        self.record(intent::begin(self.store, self.job, open.segment, &commit, &self.session))
-    }
-
-    fn own_rollback(&mut self, statement: &Statement<'_>, segment: u32) -> Result<(), Halt> {
-        let first = self.open.map_or(statement.number, |open| open.first);
-        self.connection.rollback().map_err(|error| self.failed(statement, &error))?;
-        self.open = None;
-        if self.ledger {
-            let mark = self.mark(segment, first, statement.number);
-            self.connection.write_mark(&mark).map_err(|error| self.failed(statement, &error))?;
-        }
-        self.counts.statements += statement.number + 1 - first;
-        self.journal.entry(LogEntry::RolledBack { segment, because: "the sheet says so".to_owned() });
-        Ok(())
-    }
-
-    /// A statement that commits by itself: recorded before it is sent, and again when its answer is there.
-    fn alone(&mut self, statement: &Statement<'_>, segment: u32) -> Result<(), Halt> {
-        self.doubt(segment, statement)?;
-        let intent = self.record(intent::begin(self.store, self.job, segment, statement, &self.session))?;
-        let begun = Instant::now();
-        let outcome = match self.send(statement) {
-            Ok(outcome) => outcome,
-            Err(error) => return Err(self.alone_failed(statement, segment, intent, &error)),
-        };
-        self.record(intent::end(self.store, intent, IntentEnd::Applied))?;
-        let rows = outcome.rows_affected.unwrap_or(0);
-        self.journal.statement(statement, rows, begun.elapsed());
-        self.counts.statements += 1;
-        self.counts.affected_rows += rows;
-        if self.ledger {
-            let mark = self.mark(segment, statement.number, statement.number);
-            self.connection.write_mark(&mark).map_err(|error| self.failed(statement, &error))?;
-        }
-        Ok(())
-    }
-
-    /// A statement in a transaction that it may end by itself: recorded like one that commits, marked like one that does not.
-    fn guarded(&mut self, statement: &Statement<'_>, segment: u32) -> Result<(), Halt> {
-        self.doubt(segment, statement)?;
-        let intent = self.record(intent::begin(self.store, self.job, segment, statement, &self.session))?;
-        self.connection.begin().map_err(|error| self.failed(statement, &error))?;
-        let begun = Instant::now();
-        let outcome = match self.send(statement) {
-            Ok(outcome) => outcome,
-            Err(error) => return Err(self.alone_failed(statement, segment, intent, &error)),
-        };
-        let rows = outcome.rows_affected.unwrap_or(0);
-        self.journal.statement(statement, rows, begun.elapsed());
-        let marked = if self.ledger {
-            let mark = self.mark(segment, statement.number, statement.number);
-            self.connection.write_mark(&mark)
-        } else {
-            Ok(())
-        };
-        let journal = &mut *self.journal;
-        let number = statement.number;
-        let committed =
-            marked.and_then(|()| self.connection.commit(&mut |notice| journal.notice(number, notice)));
-        if let Err(error) = committed {
-            return Err(self.alone_failed(statement, segment, intent, &error));
-        }
-        self.record(intent::end(self.store, intent, IntentEnd::Applied))?;
-        self.counts.statements += 1;
-        self.counts.affected_rows += rows;
-        Ok(())
-    }
-
     /// A sheet without any segment still brings its schema version.
     fn mark_an_empty_sheet(&mut self) -> Result<(), Halt> {
         if !self.ledger || self.survey.segments > 0 || self.marked.contains_key(&1) {
@@ -519,6 +352,7 @@ impl<'a> Performer<'a> {
             _ => Performed::Ended(End::Failed {
                 error: failure::of_session("the ledger did not take the mark", &error),
                 detail: "The sheet has no statement that changes anything; a retry does no harm.".to_owned(),
+                by_chance: false,
             }),
         })
     }
@@ -529,91 +363,5 @@ impl<'a> Performer<'a> {
             tracing::error!(task = self.job.task_id, "a run stops, because it cannot be recorded: {error}");
             Performed::Ended(End::Interrupted)
         })
-    }
-
-    fn roll_back(&mut self, because: &str) {
-        if let Some(open) = self.open.take() {
-            // An error here means that the connection is gone, and then the server rolls back.
-            let _ = self.connection.rollback();
-            self.journal.entry(LogEntry::RolledBack { segment: open.segment, because: because.to_owned() });
-        }
-    }
-
-    /// What is in and what is not, for people.
-    fn standing(&self, open: Option<Open>) -> String {
-        let kept = match self.counts.statements {
-            0 => "Nothing of the sheet has taken effect.".to_owned(),
-            1 => "Statement 1 has taken effect and stays.".to_owned(),
-            count => format!("Statements 1 to {count} have taken effect and stay."),
-        };
-        match open {
-            Some(open) => {
-                format!("{kept} The transaction that began with statement {} was rolled back.", open.first)
-            }
-            None => kept,
-        }
-    }
-
-    fn canceled(&mut self) -> Halt {
-        let open = self.open;
-        self.roll_back("the task was canceled");
-        Performed::Ended(End::Canceled { detail: self.standing(open) })
-    }
-
-    fn failed(&mut self, statement: &Statement<'_>, error: &Error) -> Halt {
-        let report = failure::of_statement(error, statement);
-        self.ended_by(report, self.open, error)
-    }
-
-    fn segment_failed(&mut self, what: &str, open: Open, error: &Error) -> Halt {
-        let mut report = failure::of_session(what, error);
-        report.statement = Some(open.last);
-        self.ended_by(report, Some(open), error)
-    }
-
-    fn ended_by(&mut self, report: Box<ErrorReport>, open: Option<Open>, error: &Error) -> Halt {
-        match error.failure {
-            Failure::Lost | Failure::DriverBug => {
-                Performed::Lost(Lost { error: report, segment: open.map(|open| open.segment) })
-            }
-            Failure::Canceled if self.job.stop.wanted() == Wanted::Cancel => self.canceled(),
-            Failure::Failed | Failure::Canceled | Failure::Misuse | Failure::Unsupported => {
-                self.roll_back(&report.message);
-                let detail = format!("{} A retry goes on from there.", self.standing(open));
-                Performed::Ended(End::Failed { error: report, detail })
-            }
-        }
-    }
-
-    /// The failure of a statement whose intent is on disk.
-    fn alone_failed(&mut self, statement: &Statement<'_>, segment: u32, intent: i64, error: &Error) -> Halt {
-        let known = match error.applied {
-            Applied::No => Some(IntentEnd::NotApplied),
-            Applied::Yes => Some(IntentEnd::Applied),
-            Applied::Unknown => None,
-        };
-        if let Some(outcome) = known
-            && let Err(halt) = self.record(intent::end(self.store, intent, outcome))
-        {
-            return halt;
-        }
-        match known {
-            // The intent is open: the settling after a new connection finds it, and says so.
-            None => Performed::Lost(Lost {
-                error: failure::of_statement(error, statement),
-                segment: Some(segment),
-            }),
-            Some(_) => {
-                // A transaction may still be open around a statement that was to be guarded.
-                let _ = self.connection.rollback();
-                self.failed(statement, error)
-            }
-        }
-    }
-
-    fn sheet_fault(&mut self, error: &PiecesError) -> Halt {
-        let open = self.open;
-        self.roll_back("the sheet could not be read on");
-        Performed::Ended(End::Failed { error: failure::of_sheet(error), detail: self.standing(open) })
     }
 }
