@@ -145,6 +145,8 @@ pub(super) struct Engine {
     terminates: u32,
     drain_until: Option<Instant>,
     failed: Option<Exit>,
+    /// Decisions that are on their way to the disk: the daemon does not end before they are told of.
+    unrecorded: u32,
     status: String,
 }
 
@@ -173,6 +175,7 @@ impl Engine {
             terminates: 0,
             drain_until: None,
             failed: None,
+            unrecorded: 0,
             status: String::new(),
             parts,
         };
@@ -265,7 +268,10 @@ impl Engine {
                 }
             }
             Event::Finished(finished) => self.finished(finished),
-            Event::Recorded(plans) => self.mark_dirty(plans),
+            Event::Recorded(plans) => {
+                self.unrecorded -= 1;
+                self.mark_dirty(plans);
+            }
             Event::StoreFailed(why) => self.store_failed(&why),
             Event::NoThread(why) => {
                 tracing::error!("no thread for a run could be started: {why}");
@@ -317,6 +323,7 @@ impl Engine {
             }
         }
         let time = now();
+        self.unrecorded += 1;
         let (handle, workers) = (self.parts.handle.clone(), self.workers.clone());
         self.parts.store.write(
             move |connection| {
@@ -524,10 +531,11 @@ impl Engine {
             return Some(exit);
         }
         if self.drain_until.is_some() {
-            return self.running.is_empty().then_some(Exit::Fine);
+            return (self.running.is_empty() && self.unrecorded == 0).then_some(Exit::Fine);
         }
         let idle = self.parts.until_idle
             && self.running.is_empty()
+            && self.unrecorded == 0
             && !self.schedule.has_work()
             && self.parts.inbox.is_idle();
         idle.then_some(Exit::Idle)
