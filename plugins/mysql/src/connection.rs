@@ -4,7 +4,7 @@ use crate::cancel::Cancel;
 use crate::connect::connect;
 use crate::settings::Options;
 use crate::split::MySqlSplitter;
-use crate::{error, ledger};
+use crate::{error, ledger, raw};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use runsheet_sdk::{
@@ -68,7 +68,6 @@ impl Session {
             system: format!("{system}, up for {uptime} s at {now}"),
             database: self.database.clone(),
             user,
-            ..Identity::default()
         };
         Ok(())
     }
@@ -126,9 +125,12 @@ impl Session {
     }
 
     fn warnings(&mut self, notices: Notices<'_>) -> Result<(), Error> {
-        let warnings: Vec<(String, i64, String)> =
+        // In the character set of the session, which may be any.
+        let warnings: Vec<(Vec<u8>, i64, Vec<u8>)> =
             self.client.query("SHOW WARNINGS").map_err(|failed| self.failed(failed, b""))?;
         for (severity, code, message) in warnings {
+            let [severity, message] =
+                [severity, message].map(|text| String::from_utf8_lossy(&text).into_owned());
             notices(Notice { severity, sqlstate: String::new(), code, message });
         }
         Ok(())
@@ -144,9 +146,9 @@ struct Came {
 }
 
 /// Sends a statement and reads all that comes of it. Rows are dropped; an error among them is the statement's.
-fn exchange(client: &mut Conn, text: &str) -> mysql::Result<Came> {
+fn exchange(client: &mut Conn, sql: &[u8]) -> mysql::Result<Came> {
     let mut came = Came::default();
-    let mut result = client.query_iter(text)?;
+    let mut result = client.query_iter(raw::as_text(sql))?;
     while let Some(mut set) = result.iter() {
         came.affected += set.affected_rows();
         came.warnings += u64::from(set.warnings());
@@ -184,9 +186,6 @@ impl Connection for Session {
         if self.lost {
             return Err(Error::lost("the connection was lost before", Applied::No));
         }
-        let text = std::str::from_utf8(sql).map_err(|error| {
-            Error::new(Class::Syntax, "the statement is not UTF-8").at(error.valid_up_to())
-        })?;
         if sql.len() + 1 > self.packet_max {
             return Err(Error::new(
                 Class::Resource,
@@ -199,7 +198,7 @@ impl Connection for Session {
         }
         let (kind, flags) = self.one_statement(sql)?;
         let Came { affected, warnings, info } =
-            exchange(&mut self.client, text).map_err(|failed| self.failed(failed, sql))?;
+            exchange(&mut self.client, sql).map_err(|failed| self.failed(failed, sql))?;
         if flags.has(Flags::COMMITS) || matches!(kind, Kind::Commit | Kind::Rollback) {
             self.in_transaction = false;
         }

@@ -6,6 +6,7 @@ mod connect;
 mod connection;
 mod error;
 mod ledger;
+mod raw;
 mod settings;
 pub mod split;
 

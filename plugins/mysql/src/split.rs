@@ -7,6 +7,9 @@ mod client;
 use classify::Words;
 use runsheet_sdk::{Class, Error, Piece, Split, Splitter};
 
+/// What newer dumps begin with. It tells the client to run no command of its own from here on, and none is ever run here.
+const SANDBOX: &[u8] = b"/*M!999999\\-";
+
 /// What the scanner is inside of, and where that began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Inside {
@@ -121,7 +124,7 @@ impl MySqlSplitter {
 
     fn scan(&mut self, text: &[u8], at_end: bool) -> Result<Stop, Error> {
         // The longest sign that is looked for at one place.
-        let look_ahead = self.delimiter.len().max(4);
+        let look_ahead = self.delimiter.len().max(SANDBOX.len());
         while let Some(byte) = text.get(self.at).copied() {
             if !at_end && self.at + look_ahead > text.len() {
                 return Ok(Stop::More);
@@ -242,7 +245,7 @@ impl MySqlSplitter {
     fn comment(&mut self, rest: &[u8]) {
         let code =
             matches!(rest.get(2), Some(b'!')) || (rest.get(2) == Some(&b'M') && rest.get(3) == Some(&b'!'));
-        if code {
+        if code && !rest.starts_with(SANDBOX) {
             self.begin();
             self.conditional = true;
             let prefix = if rest.get(2) == Some(&b'M') { 4 } else { 3 };
