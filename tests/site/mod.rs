@@ -68,7 +68,7 @@ impl Site {
     }
 
     /// Writes a file below the site.
-    pub fn write(&self, below: &str, text: &str) -> Result<()> {
+    pub fn write(&self, below: &str, text: impl AsRef<[u8]>) -> Result<()> {
         let path = self.path(below);
         fs::create_dir_all(path.parent().context("a file has a folder")?)?;
         fs::write(path, text)?;
@@ -76,7 +76,7 @@ impl Site {
     }
 
     /// Drops a file into the inbox as a careful user does: renamed into place.
-    pub fn drop_file(&self, name: &str, text: &str) -> Result<()> {
+    pub fn drop_file(&self, name: &str, text: impl AsRef<[u8]>) -> Result<()> {
         let hidden = format!("inbox/.{}.tmp", name.replace('/', "-"));
         self.write(&hidden, text)?;
         let to = self.path("inbox").join(name);
