@@ -4,7 +4,10 @@ use super::change::Started;
 use super::schedule::RunEnded;
 use crate::config::{Config, Ledger};
 use crate::driver::Drivers;
-use crate::executor::{End, Ended, Instance, Job, Orphans, Progress, Retry, Stop, Workers};
+use crate::executor::{
+    End, Ended, Instance, Job, Orphans, Progress, Retry, SchemaVersion, Stop, Workers,
+};
+use crate::plan;
 use crate::report::ErrorReport;
 use crate::store::{self, IntentEnd, Millis, RunEnd, RunStatus, Sheets};
 use rusqlite::Connection;
@@ -73,7 +76,7 @@ pub(super) fn begin(workers: &Workers, started: Started, with: With) -> Begun {
         sheet: task.sheet,
         sheet_path: with.sheets.path(&sha256),
         sheet_sha256: sha256,
-        schema_version: task.schema_version,
+        schema_version: task.schema_version.map(schema_version),
         instance,
         database: task.database,
         stop: with.stop,
@@ -83,6 +86,13 @@ pub(super) fn begin(workers: &Workers, started: Started, with: With) -> Begun {
         Ok(()) => Begun::Yes,
         Err(error) => Begun::NoThread(error),
     }
+}
+
+/// A version that no plan could have comes from a row that nobody has written; then it stands for itself.
+fn schema_version(written: String) -> SchemaVersion {
+    let key =
+        written.parse::<plan::SchemaVersion>().map_or_else(|_| written.clone(), |version| version.key());
+    SchemaVersion { written, key }
 }
 
 /// What an ended run means for the scheduler and for its row. Nothing where it is to be taken up again.

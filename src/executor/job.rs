@@ -47,6 +47,15 @@ pub struct Retry {
     pub backoff: Duration,
 }
 
+/// A schema version.
+#[derive(Clone, Debug)]
+pub struct SchemaVersion {
+    /// As the plan has it.
+    pub written: String,
+    /// As ledgers have it: the same for all ways to write the same version.
+    pub key: String,
+}
+
 /// One run to be made.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -71,7 +80,7 @@ pub struct Job {
     /// The sheet's file.
     pub sheet_path: PathBuf,
     /// The schema version that the task brings.
-    pub schema_version: Option<String>,
+    pub schema_version: Option<SchemaVersion>,
     /// Where.
     pub instance: Arc<Instance>,
     /// Which database there.

@@ -14,7 +14,7 @@ mod run;
 mod stop;
 mod workers;
 
-pub use job::{End, Ended, Instance, Job, Orphans, Retry};
+pub use job::{End, Ended, Instance, Job, Orphans, Retry, SchemaVersion};
 pub use pool::Pool;
 pub use progress::Progress;
 pub use run::task_key;

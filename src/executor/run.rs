@@ -4,7 +4,7 @@
 use super::failure;
 use super::fence::{self, Fence};
 use super::intent::{Recorded, session_text};
-use super::job::{End, Ended, Job};
+use super::job::{End, Ended, Job, SchemaVersion};
 use super::journal::Journal;
 use super::perform::{Counts, Lost, Performed, Performer};
 use super::pool::Pool;
@@ -258,12 +258,12 @@ impl Run<'_> {
 
     /// Whether the schema version is in this database already: then the task is done, or cannot be.
     fn version(&self, connection: &mut Connection, own: &[Mark]) -> Result<Option<End>, Error> {
-        let Some(version) = &self.job.schema_version else { return Ok(None) };
+        let Some(SchemaVersion { written: version, key }) = &self.job.schema_version else { return Ok(None) };
         // Its own mark is of an earlier run that was cut off; going on says more than stopping.
         if own.iter().any(|mark| mark.complete) {
             return Ok(None);
         }
-        let Some(mark) = connection.find_version(version)? else { return Ok(None) };
+        let Some(mark) = connection.find_version(key)? else { return Ok(None) };
         let by = format!(
             "plan {}, spec {}, at {} from host {}",
             mark.plan, mark.spec, mark.applied_time, mark.host

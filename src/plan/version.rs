@@ -83,6 +83,20 @@ impl SchemaVersion {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// The same text for all ways to write the same version.
+    pub fn key(&self) -> String {
+        let parts: Vec<&str> = self
+            .parts
+            .iter()
+            .map(|part| match part {
+                Part::Number(digits) if digits.is_empty() => "0",
+                Part::Number(digits) => digits,
+                Part::Text(text) => text,
+            })
+            .collect();
+        parts.join(".")
+    }
 }
 
 impl fmt::Display for SchemaVersion {
@@ -142,8 +156,10 @@ mod tests {
     fn zeros_that_say_nothing_count_for_nothing() {
         for (one, two) in [("1", "1.0"), ("01.2", "1.02"), ("0", "0.0")] {
             assert_eq!(version(one), version(two));
+            assert_eq!(version(one).key(), version(two).key());
         }
         assert_ne!(version("1"), version("1.0.1"));
+        assert_eq!((version("01.10.0").key(), version("1.0.a").key()), ("1.10".into(), "1.0.a".into()));
     }
 
     #[test]

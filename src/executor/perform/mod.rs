@@ -333,7 +333,12 @@ impl<'a> Performer<'a> {
             spec: self.job.spec.clone(),
             sheet: self.job.sheet.clone(),
             sheet_sha256: self.job.sheet_sha256.clone(),
-            schema_version: self.job.schema_version.clone().unwrap_or_default(),
+            schema_version: self
+                .job
+                .schema_version
+                .as_ref()
+                .map(|version| version.key.clone())
+                .unwrap_or_default(),
             host: self.host.clone(),
             applied_time: String::new(),
         }
