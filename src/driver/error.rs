@@ -7,16 +7,20 @@ use std::path::PathBuf;
 pub enum LoadError {
     /// The file or its folder can be changed by somebody who is neither root nor the daemon's user.
     #[error(
-        "{path} may be written by others ({why}); a driver runs with all the daemon's rights, so the file and its folder must belong to root or to the daemon's user and be writable by nobody else: chmod go-w {path}"
+        "{path} may be written by others ({why}); a driver runs with all the daemon's rights, so the file and its folder must belong to root or to the daemon's user and be writable by nobody else: {advice}"
     )]
     Writable {
         /// The file or folder.
         path: PathBuf,
         /// What was seen.
         why: String,
+        /// The command that puts it right.
+        advice: String,
     },
     /// The file cannot be read or mapped.
-    #[error("{path} cannot be loaded: {why}")]
+    #[error(
+        "{path} cannot be loaded: {why}; put a driver that was built for this machine there, or remove it"
+    )]
     Unloadable {
         /// The file.
         path: PathBuf,
@@ -24,7 +28,9 @@ pub enum LoadError {
         why: String,
     },
     /// It has no `rsd_entry_v1`.
-    #[error("{path} is no driver for this version of Runsheet: it has no symbol rsd_entry_v1 ({why})")]
+    #[error(
+        "{path} is no driver for this version of Runsheet: it has no symbol rsd_entry_v1 ({why}); put the driver of this version there, or remove it"
+    )]
     NoEntry {
         /// The file.
         path: PathBuf,
@@ -46,7 +52,9 @@ pub enum LoadError {
         needed: u32,
     },
     /// A required function is missing.
-    #[error("{path} lacks the function `{function}`, which the driver ABI requires")]
+    #[error(
+        "{path} lacks the function `{function}`, which the driver ABI requires; build it against this Runsheet's header, with every function set"
+    )]
     Missing {
         /// The file.
         path: PathBuf,
@@ -64,7 +72,9 @@ pub enum LoadError {
         name: String,
     },
     /// It refused to start.
-    #[error("{path} refused to start with this version of Runsheet")]
+    #[error(
+        "{path} refused to start with this version of Runsheet; put a version of the driver there that fits, or remove it"
+    )]
     Refused {
         /// The file.
         path: PathBuf,

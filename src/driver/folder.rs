@@ -45,17 +45,12 @@ impl Drivers {
         paths.sort();
         let mut drivers = Self { folder: folder.to_path_buf(), ..Self::default() };
         for path in paths {
-            let result = Library::load(&path).and_then(|library| match drivers.by_name.get(library.name()) {
-                Some(first) => Err(LoadError::Twice {
-                    path: path.clone(),
-                    name: library.name().to_owned(),
-                    first: first.path().to_path_buf(),
-                }),
-                None => {
-                    drivers.by_name.insert(library.name().to_owned(), library);
-                    Ok(library)
-                }
+            let result = Library::load_unless(&path, |name| {
+                drivers.by_name.get(name).map(|first| first.path().to_path_buf())
             });
+            if let Ok(library) = &result {
+                drivers.by_name.insert(library.name().to_owned(), *library);
+            }
             drivers.found.push(Found { path, result });
         }
         Ok(drivers)

@@ -3,6 +3,7 @@
 use super::connection::{self, Connection};
 use super::error::LoadError;
 use super::splitter::Splitter;
+use super::trust;
 use libloading::os::unix::{Library as Mapped, RTLD_LOCAL, RTLD_NOW};
 use runsheet_sdk::abi::{
     RSD_ABI_MINOR, rsd_driver, rsd_entry, rsd_host, rsd_judge, rsd_ledger, rsd_load, rsd_lock, rsd_open_args,
@@ -12,9 +13,7 @@ use runsheet_sdk::sink::{Collected, size};
 use runsheet_sdk::text::{lend, string};
 use runsheet_sdk::{Error, Facts, Notice, Settings};
 use std::ffi::c_void;
-use std::fs;
 use std::mem::ManuallyDrop;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// glibc's flag against unloading: a library with thread-local destructors or threads of its own
@@ -53,20 +52,28 @@ unsafe impl Sync for Loaded {}
 impl Library {
     /// Judges, maps and starts the library at `path`.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        judge(path)?;
-        // SAFETY: mapping runs the library's constructors; `judge` has shown that only root or
+        Self::load_unless(path, |_| None)
+    }
+
+    /// The same, but a library whose name is `taken` by another file is not started.
+    pub(super) fn load_unless(
+        path: &Path,
+        taken: impl FnOnce(&str) -> Option<PathBuf>,
+    ) -> Result<Self, LoadError> {
+        trust::judge(path)?;
+        // SAFETY: mapping runs the library's constructors; `trust` has shown that only root or
         // the daemon's user could have written it, which is the trust that a plugin needs.
         let mapped = unsafe { Mapped::open(Some(path), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
-            .map_err(|error| LoadError::Unloadable { path: path.into(), why: error.to_string() })?;
+            .map_err(|error| LoadError::Unloadable { path: path.into(), why: said(&error) })?;
         let mapped = ManuallyDrop::new(mapped);
         // SAFETY: the symbol's type is fixed by the ABI's major version, which is in its name.
         let entry = unsafe { mapped.get::<*const rsd_entry>(b"rsd_entry_v1\0") }
-            .map_err(|error| LoadError::NoEntry { path: path.into(), why: error.to_string() })?;
+            .map_err(|error| LoadError::NoEntry { path: path.into(), why: said(&error) })?;
         // SAFETY: the symbol is a constant in a library that stays mapped.
         let entry: Option<&'static rsd_entry> = unsafe { (*entry).as_ref() };
         let entry =
             entry.ok_or_else(|| LoadError::NoEntry { path: path.into(), why: "it is NULL".to_owned() })?;
-        start(path, entry)
+        start(path, entry, taken)
     }
 
     /// The file.
@@ -92,6 +99,11 @@ impl Library {
     /// What is true of its engine.
     pub fn facts(&self) -> Facts {
         Facts(self.0.driver.facts)
+    }
+
+    /// The raw table of functions, for those who prove what no safe call can show.
+    pub fn table(&self) -> &'static rsd_driver {
+        self.0.driver
     }
 
     /// The extensions that it has, by name.
@@ -148,29 +160,16 @@ impl std::fmt::Debug for Library {
     }
 }
 
-/// Refuses a file that somebody else could change under us.
-fn judge(path: &Path) -> Result<(), LoadError> {
-    let resolved = fs::canonicalize(path)
-        .map_err(|error| LoadError::Unloadable { path: path.into(), why: error.to_string() })?;
-    let folder = resolved.parent().unwrap_or(Path::new("/")).to_path_buf();
-    for place in [resolved, folder] {
-        let meta = fs::metadata(&place)
-            .map_err(|error| LoadError::Unloadable { path: place.clone(), why: error.to_string() })?;
-        let own = rustix::process::geteuid().as_raw();
-        let refuse = |why: String| Err(LoadError::Writable { path: place.clone(), why });
-        if meta.uid() != 0 && meta.uid() != own {
-            return refuse(format!("it belongs to user id {}", meta.uid()));
-        }
-        // A sticky folder such as /tmp lets nobody replace another's file.
-        let sticky_folder = meta.is_dir() && meta.mode() & 0o1000 != 0;
-        if meta.mode() & 0o022 != 0 && !sticky_folder {
-            return refuse(format!("its mode is {:o}", meta.mode() & 0o7777));
-        }
-    }
-    Ok(())
+/// What the system said, which libloading has as the error's source.
+fn said(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-fn start(path: &Path, entry: &'static rsd_entry) -> Result<Library, LoadError> {
+fn start(
+    path: &Path,
+    entry: &'static rsd_entry,
+    taken: impl FnOnce(&str) -> Option<PathBuf>,
+) -> Result<Library, LoadError> {
     large_enough::<rsd_entry>(path, "entry", entry.struct_size)?;
     // SAFETY: the entry's texts are constants of the library.
     let (name, version, title) = unsafe {
@@ -184,6 +183,9 @@ fn start(path: &Path, entry: &'static rsd_entry) -> Result<Library, LoadError> {
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if !well_formed {
         return Err(LoadError::BadName { path: path.into(), name });
+    }
+    if let Some(first) = taken(&name) {
+        return Err(LoadError::Twice { path: path.into(), name, first });
     }
     let begin = entry.start.ok_or(LoadError::Missing { path: path.into(), function: "start" })?;
     let host: &'static rsd_host = Box::leak(Box::new(rsd_host {

@@ -7,6 +7,7 @@ mod folder;
 mod judging;
 mod library;
 mod splitter;
+mod trust;
 
 pub use connection::{CancelHandle, Connection, Lock};
 pub use error::LoadError;
