@@ -68,6 +68,7 @@ impl Session {
             system: format!("{system}, up for {uptime} s at {now}"),
             database: self.database.clone(),
             user,
+            ..Identity::default()
         };
         Ok(())
     }
