@@ -250,6 +250,10 @@ impl Connection {
         if status != RSD_OK {
             return Err(self.failed(&mut collected, status));
         }
+        if let Some(breach) = collected.breach() {
+            self.lost = true;
+            return Err(breach);
+        }
         Ok(Said {
             outcome: collected.outcome.take(),
             identity: collected.identity.take(),

@@ -448,7 +448,7 @@ typedef struct rsd_lock {
     rsd_status (*try_lock)(struct rsd_connection *connection, const struct rsd_sink *sink);
     // Lets go; OK where it was not held.
     rsd_status (*unlock)(struct rsd_connection *connection, const struct rsd_sink *sink);
-    // Ends the session that holds the lock, if it is the very one that `holder` says by `session`, `session_start`
+    // May be NULL. Ends the session that holds the lock, if it is the very one that `holder` says by `session`, `session_start`
     // and `system`; OK where it was told to end, FAILED where the holder is another. The lock is asked for again afterwards.
     rsd_status (*end_holder)(struct rsd_connection *connection,
                              const struct rsd_identity *holder,

@@ -10,6 +10,7 @@ use crate::types::{
     Transaction, Verdict,
 };
 use std::ffi::c_void;
+use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The size of a struct as the ABI writes it.
@@ -25,6 +26,22 @@ pub const fn reaches(struct_size: u32, end: usize) -> bool {
 /// The driver's end: where a call puts what it has to say.
 pub struct Sink(*const rsd_sink);
 
+/// The callback of a sink with its context, where the daemon has one (rule 2).
+macro_rules! callback {
+    ($sink:expr, $field:ident) => {{
+        let table = $sink.0;
+        let end = offset_of!(rsd_sink, $field) + size_of::<*const c_void>();
+        // SAFETY: by `new`, NULL or alive; a field is read only where it lies inside the writer's struct.
+        unsafe {
+            if table.is_null() || !reaches((*table).struct_size, end) {
+                return;
+            }
+            let Some(call) = (*table).$field else { return };
+            (call, (*table).ctx)
+        }
+    }};
+}
+
 impl Sink {
     /// Wraps the sink of a call.
     ///
@@ -34,16 +51,9 @@ impl Sink {
         Self(sink)
     }
 
-    fn table(&self) -> Option<&rsd_sink> {
-        // SAFETY: by `new`, NULL or alive; the fields used have been there since the first version.
-        unsafe { self.0.as_ref() }
-    }
-
     /// Says why the call fails.
     pub fn error(&self, error: &Error) {
-        let Some((table, call)) = self.table().and_then(|table| Some((table, table.on_error?))) else {
-            return;
-        };
+        let (call, ctx) = callback!(self, on_error);
         let raw = rsd_error {
             struct_size: size::<rsd_error>(),
             class_: error.class.to_abi(),
@@ -57,14 +67,12 @@ impl Sink {
             object: lend(error.object.as_bytes()),
         };
         // SAFETY: the callback and its context belong together, and all text outlives the callback.
-        unsafe { call(table.ctx, &raw) }
+        unsafe { call(ctx, &raw) }
     }
 
     /// Passes a notice on.
     pub fn notice(&self, notice: &Notice) {
-        let Some((table, call)) = self.table().and_then(|table| Some((table, table.on_notice?))) else {
-            return;
-        };
+        let (call, ctx) = callback!(self, on_notice);
         let raw = rsd_notice {
             struct_size: size::<rsd_notice>(),
             sqlstate: sqlstate(&notice.sqlstate),
@@ -73,14 +81,12 @@ impl Sink {
             message: lend(notice.message.as_bytes()),
         };
         // SAFETY: as in `error`.
-        unsafe { call(table.ctx, &raw) }
+        unsafe { call(ctx, &raw) }
     }
 
     /// Says how the statement ended.
     pub fn result(&self, outcome: &Outcome) {
-        let Some((table, call)) = self.table().and_then(|table| Some((table, table.on_result?))) else {
-            return;
-        };
+        let (call, ctx) = callback!(self, on_result);
         let raw = rsd_result {
             struct_size: size::<rsd_result>(),
             transaction: outcome.transaction.to_abi(),
@@ -88,24 +94,20 @@ impl Sink {
             tag: lend(outcome.tag.as_bytes()),
         };
         // SAFETY: as in `error`.
-        unsafe { call(table.ctx, &raw) }
+        unsafe { call(ctx, &raw) }
     }
 
     /// Says who a session is.
     pub fn identity(&self, identity: &Identity) {
-        let Some((table, call)) = self.table().and_then(|table| Some((table, table.on_identity?))) else {
-            return;
-        };
+        let (call, ctx) = callback!(self, on_identity);
         let raw = identity_to_abi(identity);
         // SAFETY: as in `error`.
-        unsafe { call(table.ctx, &raw) }
+        unsafe { call(ctx, &raw) }
     }
 
     /// Says what a statement is about to change.
     pub fn observation(&self, observation: &Observation) {
-        let Some((table, call)) = self.table().and_then(|table| Some((table, table.on_observation?))) else {
-            return;
-        };
+        let (call, ctx) = callback!(self, on_observation);
         let raw = rsd_observation {
             struct_size: size::<rsd_observation>(),
             settled: observation.settled.to_abi(),
@@ -113,14 +115,12 @@ impl Sink {
             summary: lend(observation.summary.as_bytes()),
         };
         // SAFETY: as in `error`.
-        unsafe { call(table.ctx, &raw) }
+        unsafe { call(ctx, &raw) }
     }
 
     /// Says what became of a statement.
     pub fn verdict(&self, verdict: &Verdict) {
-        let Some((table, call)) = self.table().and_then(|table| Some((table, table.on_verdict?))) else {
-            return;
-        };
+        let (call, ctx) = callback!(self, on_verdict);
         let raw = rsd_verdict {
             struct_size: size::<rsd_verdict>(),
             ruling: verdict.ruling.to_abi(),
@@ -129,17 +129,15 @@ impl Sink {
             repair: lend(verdict.repair.as_bytes()),
         };
         // SAFETY: as in `error`.
-        unsafe { call(table.ctx, &raw) }
+        unsafe { call(ctx, &raw) }
     }
 
     /// Passes a row of the ledger on.
     pub fn mark(&self, mark: &Mark) {
-        let Some((table, call)) = self.table().and_then(|table| Some((table, table.on_mark?))) else {
-            return;
-        };
+        let (call, ctx) = callback!(self, on_mark);
         let raw = mark_to_abi(mark);
         // SAFETY: as in `error`.
-        unsafe { call(table.ctx, &raw) }
+        unsafe { call(ctx, &raw) }
     }
 }
 
@@ -236,6 +234,8 @@ pub struct Collected<'n> {
     pub observation: Option<Observation>,
     /// What was judged.
     pub verdict: Option<Verdict>,
+    /// The struct that was smaller than version 1 of the ABI has it, and so was not read.
+    broken: Option<&'static str>,
     notices: &'n mut dyn FnMut(Notice),
 }
 
@@ -249,6 +249,7 @@ impl<'n> Collected<'n> {
             marks: Vec::new(),
             observation: None,
             verdict: None,
+            broken: None,
             notices,
         }
     }
@@ -268,9 +269,29 @@ impl<'n> Collected<'n> {
         }
     }
 
+    /// Whether the driver's struct has all that version 1 has.
+    fn is_whole<T>(&mut self, name: &'static str, struct_size: u32) -> bool {
+        let whole = reaches(struct_size, size_of::<T>());
+        if !whole {
+            self.broken = Some(name);
+        }
+        whole
+    }
+
+    /// The error of a call in which the driver broke the sink's contract, if it did. What was said then is not
+    /// known, so the call has failed whatever its status is.
+    pub fn breach(&self) -> Option<Error> {
+        let name = self.broken?;
+        let message = format!(
+            "the driver said a {name} whose struct_size is smaller than version 1 of the driver ABI has it; it must be set to sizeof({name})"
+        );
+        let error = Error::new(Class::Other, message);
+        Some(Error { failure: Failure::DriverBug, applied: Applied::Unknown, ..error })
+    }
+
     /// The error of a call that ended with `failure`, also where the driver forgot to say one.
     pub fn error(&mut self, failure: Failure) -> Error {
-        let mut error = self.errors.pop().unwrap_or_else(|| match failure {
+        let mut error = self.errors.pop().or_else(|| self.breach()).unwrap_or_else(|| match failure {
             Failure::DriverBug => Error {
                 applied: Applied::Unknown,
                 ..Error::new(Class::Other, "the driver broke down (a panic, or a status it does not have)")
@@ -301,6 +322,9 @@ unsafe extern "C" fn on_error(ctx: *mut c_void, raw: *const rsd_error) {
             let (Some(collected), Some(raw)) = (ctx.cast::<Collected>().as_mut(), raw.as_ref()) else {
                 return;
             };
+            if !collected.is_whole::<rsd_error>("rsd_error", raw.struct_size) {
+                return;
+            }
             collected.errors.push(Error {
                 failure: Failure::Failed,
                 class: Class::from_abi(raw.class_),
@@ -324,6 +348,9 @@ unsafe extern "C" fn on_notice(ctx: *mut c_void, raw: *const rsd_notice) {
             let (Some(collected), Some(raw)) = (ctx.cast::<Collected>().as_mut(), raw.as_ref()) else {
                 return;
             };
+            if !collected.is_whole::<rsd_notice>("rsd_notice", raw.struct_size) {
+                return;
+            }
             (collected.notices)(Notice {
                 severity: string(raw.severity).into_owned(),
                 sqlstate: sqlstate_text(&raw.sqlstate),
@@ -341,6 +368,9 @@ unsafe extern "C" fn on_result(ctx: *mut c_void, raw: *const rsd_result) {
             let (Some(collected), Some(raw)) = (ctx.cast::<Collected>().as_mut(), raw.as_ref()) else {
                 return;
             };
+            if !collected.is_whole::<rsd_result>("rsd_result", raw.struct_size) {
+                return;
+            }
             collected.outcome = Some(Outcome {
                 rows_affected: u64::try_from(raw.rows_affected).ok(),
                 transaction: Transaction::from_abi(raw.transaction),
@@ -357,6 +387,9 @@ unsafe extern "C" fn on_identity(ctx: *mut c_void, raw: *const rsd_identity) {
             let (Some(collected), Some(raw)) = (ctx.cast::<Collected>().as_mut(), raw.as_ref()) else {
                 return;
             };
+            if !collected.is_whole::<rsd_identity>("rsd_identity", raw.struct_size) {
+                return;
+            }
             collected.identity = Some(identity_from_abi(raw));
         }
     });
@@ -369,6 +402,9 @@ unsafe extern "C" fn on_mark(ctx: *mut c_void, raw: *const rsd_mark) {
             let (Some(collected), Some(raw)) = (ctx.cast::<Collected>().as_mut(), raw.as_ref()) else {
                 return;
             };
+            if !collected.is_whole::<rsd_mark>("rsd_mark", raw.struct_size) {
+                return;
+            }
             collected.marks.push(mark_from_abi(raw));
         }
     });
@@ -381,6 +417,9 @@ unsafe extern "C" fn on_observation(ctx: *mut c_void, raw: *const rsd_observatio
             let (Some(collected), Some(raw)) = (ctx.cast::<Collected>().as_mut(), raw.as_ref()) else {
                 return;
             };
+            if !collected.is_whole::<rsd_observation>("rsd_observation", raw.struct_size) {
+                return;
+            }
             collected.observation = Some(Observation {
                 settled: Settled::from_abi(raw.settled),
                 text: string(raw.text).into_owned(),
@@ -397,6 +436,9 @@ unsafe extern "C" fn on_verdict(ctx: *mut c_void, raw: *const rsd_verdict) {
             let (Some(collected), Some(raw)) = (ctx.cast::<Collected>().as_mut(), raw.as_ref()) else {
                 return;
             };
+            if !collected.is_whole::<rsd_verdict>("rsd_verdict", raw.struct_size) {
+                return;
+            }
             collected.verdict = Some(Verdict {
                 ruling: Ruling::from_abi(raw.ruling),
                 reason: string(raw.reason).into_owned(),

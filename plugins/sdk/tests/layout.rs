@@ -59,7 +59,7 @@ fn structs(facts: &mut Facts) {
     layout!(facts, rsd_result { struct_size, transaction, rows_affected, tag });
     layout!(
         facts,
-        rsd_identity { struct_size, product, version, session, session_start, system, database, user }
+        rsd_identity { struct_size, product, version, session, session_start, system, database, user, doing }
     );
     layout!(
         facts,
@@ -79,7 +79,20 @@ fn structs(facts: &mut Facts) {
             applied_time
         }
     );
-    layout!(facts, rsd_sink { struct_size, ctx, on_error, on_notice, on_result, on_identity, on_mark });
+    layout!(
+        facts,
+        rsd_sink {
+            struct_size,
+            ctx,
+            on_error,
+            on_notice,
+            on_result,
+            on_identity,
+            on_mark,
+            on_observation,
+            on_verdict
+        }
+    );
     layout!(facts, rsd_host { struct_size, abi_minor, ctx, log });
     layout!(facts, rsd_open_args { struct_size, option_count, options, database, label });
 }
@@ -108,9 +121,12 @@ fn tables(facts: &mut Facts) {
     layout!(facts, rsd_entry { struct_size, abi_minor, name, version, title, start });
     layout!(facts, rsd_piece { struct_size, kind, flags, reserved, start, end, consumed });
     layout!(facts, rsd_split { struct_size, reserved, start, next, finish });
-    layout!(facts, rsd_lock { struct_size, reserved, try_lock, unlock });
+    layout!(facts, rsd_lock { struct_size, reserved, try_lock, unlock, end_holder });
     layout!(facts, rsd_ledger { struct_size, reserved, prepare, write, read, find_version });
     layout!(facts, rsd_load { struct_size, reserved, begin, rows, end });
+    layout!(facts, rsd_observation { struct_size, settled, text, summary });
+    layout!(facts, rsd_verdict { struct_size, ruling, reason, summary, repair });
+    layout!(facts, rsd_judge { struct_size, reserved, observe, execute, judge, vet, advise });
 }
 
 fn numbers(facts: &mut Facts) {
@@ -131,7 +147,9 @@ fn numbers(facts: &mut Facts) {
         RSD_APPLIED_UNKNOWN,
         RSD_APPLIED_NO,
         RSD_APPLIED_YES,
-        RSD_FACT_EMBEDDED,
+        RSD_FACT_UNSAFE_TABLES,
+        RSD_SETTLED_BY_MARK,
+        RSD_RULING_REPAIR,
         RSD_PIECE_ROWS,
         RSD_PIECE_FLAG_MAY_COMMIT,
     );

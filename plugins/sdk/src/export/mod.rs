@@ -27,7 +27,7 @@ struct Session<C> {
     canceler: Box<dyn Canceler>,
 }
 
-/// The tables of one driver.
+/// The tables of one driver. Those of the extensions are references, so that the compiler sees that they live for ever.
 pub struct Tables<D>(std::marker::PhantomData<D>);
 
 impl<D: Driver> Tables<D> {
@@ -50,7 +50,7 @@ impl<D: Driver> Tables<D> {
         extension: Some(extension::<D>),
     };
 
-    const SPLIT: Constant<rsd_split> = Constant(rsd_split {
+    const SPLIT: &'static Constant<rsd_split> = &Constant(rsd_split {
         struct_size: size::<rsd_split>(),
         reserved: 0,
         start: Some(split_start::<D>),
@@ -58,7 +58,7 @@ impl<D: Driver> Tables<D> {
         finish: Some(split_finish::<D>),
     });
 
-    const LOCK: Constant<rsd_lock> = Constant(rsd_lock {
+    const LOCK: &'static Constant<rsd_lock> = &Constant(rsd_lock {
         struct_size: size::<rsd_lock>(),
         reserved: 0,
         try_lock: Some(try_lock::<D>),
@@ -66,7 +66,7 @@ impl<D: Driver> Tables<D> {
         end_holder: Some(end_holder::<D>),
     });
 
-    const LEDGER: Constant<rsd_ledger> = Constant(rsd_ledger {
+    const LEDGER: &'static Constant<rsd_ledger> = &Constant(rsd_ledger {
         struct_size: size::<rsd_ledger>(),
         reserved: 0,
         prepare: Some(ledger_prepare::<D>),
@@ -75,7 +75,7 @@ impl<D: Driver> Tables<D> {
         find_version: Some(ledger_find_version::<D>),
     });
 
-    const LOAD: Constant<rsd_load> = Constant(rsd_load {
+    const LOAD: &'static Constant<rsd_load> = &Constant(rsd_load {
         struct_size: size::<rsd_load>(),
         reserved: 0,
         begin: Some(load_begin::<D>),
@@ -83,7 +83,7 @@ impl<D: Driver> Tables<D> {
         end: Some(load_end::<D>),
     });
 
-    const JUDGE: Constant<rsd_judge> = Constant(rsd_judge {
+    const JUDGE: &'static Constant<rsd_judge> = &Constant(rsd_judge {
         struct_size: size::<rsd_judge>(),
         reserved: 0,
         observe: Some(judge_observe::<D>),
