@@ -229,6 +229,56 @@ typedef struct rsd_mark {
     struct rsd_str applied_time;
 } rsd_mark;
 
+// How it is found out whether a statement took effect whose answer never came: one of the `RSD_SETTLED_` constants.
+typedef uint32_t rsd_settled;
+
+// It cannot be: a person must look.
+#define RSD_SETTLED_BY_NOBODY 0
+// It need not be: running it again does no harm.
+#define RSD_SETTLED_BY_REPEAT 1
+// By comparing what it changes with what it was before.
+#define RSD_SETTLED_BY_OBSERVATION 2
+// By a mark that the server itself keeps together with the effect.
+#define RSD_SETTLED_BY_MARK 3
+
+// What a statement is about to change.
+typedef struct rsd_observation {
+    // `sizeof(rsd_observation)`.
+    uint32_t struct_size;
+    // How its outcome would be found out.
+    rsd_settled settled;
+    // The driver's own words, kept on disk before the statement is sent and handed to `execute` and `judge`; at most 64 KiB.
+    struct rsd_str text;
+    // What was seen, for people.
+    struct rsd_str summary;
+} rsd_observation;
+
+// What became of a statement: one of the `RSD_RULING_` constants.
+typedef uint32_t rsd_ruling;
+
+// It cannot be known.
+#define RSD_RULING_UNKNOWN 0
+// It took effect, as a whole.
+#define RSD_RULING_APPLIED 1
+// It had no effect.
+#define RSD_RULING_NOT_APPLIED 2
+// It had half an effect, which `repair` takes back or completes; after it, judge again.
+#define RSD_RULING_REPAIR 3
+
+// The judgement on a statement in flight.
+typedef struct rsd_verdict {
+    // `sizeof(rsd_verdict)`.
+    uint32_t struct_size;
+    // What became of it.
+    rsd_ruling ruling;
+    // Why, for people: the fact that decides, or what is missing.
+    struct rsd_str reason;
+    // What is seen now, for people.
+    struct rsd_str summary;
+    // One statement that puts half an effect right, which does no harm when it is run twice; or empty.
+    struct rsd_str repair;
+} rsd_verdict;
+
 // Where a driver puts what it has to say, during the call and on its thread.
 typedef struct rsd_sink {
     // `sizeof(rsd_sink)`.
@@ -488,56 +538,6 @@ typedef struct rsd_load {
     // Ends the load; `on_result` says how many rows came in.
     rsd_status (*end)(struct rsd_connection *connection, const struct rsd_sink *sink);
 } rsd_load;
-
-// How it is found out whether a statement took effect whose answer never came: one of the `RSD_SETTLED_` constants.
-typedef uint32_t rsd_settled;
-
-// It cannot be: a person must look.
-#define RSD_SETTLED_BY_NOBODY 0
-// It need not be: running it again does no harm.
-#define RSD_SETTLED_BY_REPEAT 1
-// By comparing what it changes with what it was before.
-#define RSD_SETTLED_BY_OBSERVATION 2
-// By a mark that the server itself keeps together with the effect.
-#define RSD_SETTLED_BY_MARK 3
-
-// What a statement is about to change.
-typedef struct rsd_observation {
-    // `sizeof(rsd_observation)`.
-    uint32_t struct_size;
-    // How its outcome would be found out.
-    rsd_settled settled;
-    // The driver's own words, kept on disk before the statement is sent and handed to `execute` and `judge`; at most 64 KiB.
-    struct rsd_str text;
-    // What was seen, for people.
-    struct rsd_str summary;
-} rsd_observation;
-
-// What became of a statement: one of the `RSD_RULING_` constants.
-typedef uint32_t rsd_ruling;
-
-// It cannot be known.
-#define RSD_RULING_UNKNOWN 0
-// It took effect, as a whole.
-#define RSD_RULING_APPLIED 1
-// It had no effect.
-#define RSD_RULING_NOT_APPLIED 2
-// It had half an effect, which `repair` takes back or completes; after it, judge again.
-#define RSD_RULING_REPAIR 3
-
-// The judgement on a statement in flight.
-typedef struct rsd_verdict {
-    // `sizeof(rsd_verdict)`.
-    uint32_t struct_size;
-    // What became of it.
-    rsd_ruling ruling;
-    // Why, for people: the fact that decides, or what is missing.
-    struct rsd_str reason;
-    // What is seen now, for people.
-    struct rsd_str summary;
-    // One statement that puts half an effect right, which does no harm when it is run twice; or empty.
-    struct rsd_str repair;
-} rsd_verdict;
 
 // Extension `rsd.judge/1`: exactly once for statements that commit by themselves. All calls come on a session that holds
 // the lock on the database.

@@ -231,6 +231,56 @@ pub struct rsd_mark {
     pub applied_time: rsd_str,
 }
 
+/// How it is found out whether a statement took effect whose answer never came: one of the `RSD_SETTLED_` constants.
+pub type rsd_settled = u32;
+/// It cannot be: a person must look.
+pub const RSD_SETTLED_BY_NOBODY: rsd_settled = 0;
+/// It need not be: running it again does no harm.
+pub const RSD_SETTLED_BY_REPEAT: rsd_settled = 1;
+/// By comparing what it changes with what it was before.
+pub const RSD_SETTLED_BY_OBSERVATION: rsd_settled = 2;
+/// By a mark that the server itself keeps together with the effect.
+pub const RSD_SETTLED_BY_MARK: rsd_settled = 3;
+
+/// What a statement is about to change.
+#[repr(C)]
+pub struct rsd_observation {
+    /// `sizeof(rsd_observation)`.
+    pub struct_size: u32,
+    /// How its outcome would be found out.
+    pub settled: rsd_settled,
+    /// The driver's own words, kept on disk before the statement is sent and handed to `execute` and `judge`; at most 64 KiB.
+    pub text: rsd_str,
+    /// What was seen, for people.
+    pub summary: rsd_str,
+}
+
+/// What became of a statement: one of the `RSD_RULING_` constants.
+pub type rsd_ruling = u32;
+/// It cannot be known.
+pub const RSD_RULING_UNKNOWN: rsd_ruling = 0;
+/// It took effect, as a whole.
+pub const RSD_RULING_APPLIED: rsd_ruling = 1;
+/// It had no effect.
+pub const RSD_RULING_NOT_APPLIED: rsd_ruling = 2;
+/// It had half an effect, which `repair` takes back or completes; after it, judge again.
+pub const RSD_RULING_REPAIR: rsd_ruling = 3;
+
+/// The judgement on a statement in flight.
+#[repr(C)]
+pub struct rsd_verdict {
+    /// `sizeof(rsd_verdict)`.
+    pub struct_size: u32,
+    /// What became of it.
+    pub ruling: rsd_ruling,
+    /// Why, for people: the fact that decides, or what is missing.
+    pub reason: rsd_str,
+    /// What is seen now, for people.
+    pub summary: rsd_str,
+    /// One statement that puts half an effect right, which does no harm when it is run twice; or empty.
+    pub repair: rsd_str,
+}
+
 /// Where a driver puts what it has to say, during the call and on its thread.
 #[repr(C)]
 pub struct rsd_sink {
