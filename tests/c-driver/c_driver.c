@@ -1,9 +1,11 @@
 // A driver written in C: it stands for every driver that is not written in Rust, and shows that the header serves.
 //
 // Its engine is a small key/value store in a file for each database, changed in transactions (store.c), with statements of
-// its own (statement.c), one runner per database, and a ledger that is part of the store (ledger.c). It has no loads, so
-// the extension rsd.load/1 is absent. Settings: `directory`, an absolute path; `password`, compared with the file `password` in
-// that folder where there is one; `lock_timeout_ms`, how long another writer is waited for (default 5000).
+// its own (statement.c), one runner per database (runner.c), and a ledger that is part of the store (ledger.c). It has no
+// loads, and nothing commits by itself, so the extensions rsd.load/1 and rsd.judge/1 are absent.
+//
+// Settings: `directory`, an absolute path; `password`, compared with the file `password` in that folder where there is one;
+// `lock_timeout_ms`, how long another writer is waited for (default 5000).
 //
 // This file has the tables that the daemon sees, the settings and the life of a session.
 
@@ -184,6 +186,12 @@ static rsd_status driver_open(const rsd_open_args *args, const rsd_sink *sink, r
     return RSD_OK;
 }
 
+// Lets go of all that a session holds, as a server does when the session ends, and not only when it is closed.
+static void let_go(struct rsd_connection *session) {
+    store_abandon(session);
+    runner_unlock(session);
+}
+
 static void driver_close(rsd_connection *session) {
     if (session == NULL) return;
     pthread_mutex_lock(&sessions_mutex);
@@ -191,26 +199,32 @@ static void driver_close(rsd_connection *session) {
     while (*place != session) place = &(*place)->next;
     *place = session->next;
     pthread_mutex_unlock(&sessions_mutex);
-    store_abandon(session);
-    runner_unlock(session);
+    let_go(session);
     free_session(session);
 }
 
-rsd_status session_kill(rsd_str number, const rsd_sink *sink) {
+// Ends the sessions of this process that have a number, and a beginning where one is said.
+static bool kill_sessions(rsd_str number, rsd_str start) {
     bool found = false;
     pthread_mutex_lock(&sessions_mutex);
     for (struct rsd_connection *session = sessions; session != NULL; session = session->next) {
         struct names names;
         names_of(session, &names);
-        if (!is_text(number, names.session)) continue;
+        if (!is_text(number, names.session) || (start.len > 0 && !is_text(start, names.start))) continue;
         pthread_mutex_lock(&session->mutex);
         session->killed = true;
+        // One that runs something lets go by itself when that has ended: nobody may have the lock before.
+        if (!session->running) let_go(session);
         pthread_cond_broadcast(&session->wake);
         pthread_mutex_unlock(&session->mutex);
         found = true;
     }
     pthread_mutex_unlock(&sessions_mutex);
-    if (found) return RSD_OK;
+    return found;
+}
+
+rsd_status session_kill(rsd_str number, const rsd_sink *sink) {
+    if (kill_sessions(number, (rsd_str){NULL, 0})) return RSD_OK;
     struct failure missing = failure_of(RSD_CLASS_MISSING_OBJECT, "no such session is open in this process");
     missing.object = number;
     return fail(sink, &missing);
@@ -232,16 +246,13 @@ static rsd_status enter(struct rsd_connection *session, const rsd_sink *sink) {
     session->running = !killed;
     session->canceled = false;
     pthread_mutex_unlock(&session->mutex);
-    if (!killed) return RSD_OK;
-    // What the session held is let go at once, as a server does, and not only when it is closed.
-    store_abandon(session);
-    runner_unlock(session);
-    return lost(sink, RSD_APPLIED_NO);
+    return killed ? lost(sink, RSD_APPLIED_NO) : RSD_OK;
 }
 
 static rsd_status leave(struct rsd_connection *session, rsd_status status) {
     pthread_mutex_lock(&session->mutex);
     session->running = false;
+    if (session->killed) let_go(session);
     pthread_mutex_unlock(&session->mutex);
     return status;
 }
@@ -298,8 +309,7 @@ static rsd_status driver_reset(rsd_connection *session, rsd_str label, const rsd
     (void)label;  // There is no server that could show it.
     rsd_status status = enter(session, sink);
     if (status != RSD_OK) return status;
-    store_abandon(session);
-    runner_unlock(session);
+    let_go(session);
     return leave(session, RSD_OK);
 }
 
@@ -346,6 +356,20 @@ static rsd_status lock_release(rsd_connection *session, const rsd_sink *sink) {
     return leave(session, RSD_OK);
 }
 
+static rsd_status lock_end_holder(rsd_connection *session, const rsd_identity *holder, const rsd_sink *sink) {
+    if (holder == NULL || !HAS(holder, system)) return RSD_MISUSE;
+    rsd_status status = enter(session, sink);
+    if (status != RSD_OK) return status;
+    struct names own;
+    names_of(session, &own);
+    // Only a session of this process, on this very file, can be ended from here.
+    bool here = is_text(holder->system, own.system) && holder->session_start.len > 0;
+    if (here && kill_sessions(holder->session, holder->session_start)) return leave(session, RSD_OK);
+    struct failure failure = failure_of(RSD_CLASS_PERMISSION, "the holder is no session of this process; end it there");
+    failure.object = holder->session;
+    return leave(session, fail(sink, &failure));
+}
+
 static rsd_status ledger_call_prepare(rsd_connection *session, const rsd_sink *sink) {
     rsd_status status = enter(session, sink);
     return status == RSD_OK ? leave(session, ledger_prepare(session, sink)) : status;
@@ -372,7 +396,10 @@ static rsd_status ledger_call_find_version(rsd_connection *session, rsd_str vers
 static const rsd_split SPLIT = {
     .struct_size = sizeof(rsd_split), .start = split_start, .next = split_next, .finish = split_finish};
 
-static const rsd_lock LOCK = {.struct_size = sizeof(rsd_lock), .try_lock = lock_try, .unlock = lock_release};
+static const rsd_lock LOCK = {.struct_size = sizeof(rsd_lock),
+                              .try_lock = lock_try,
+                              .unlock = lock_release,
+                              .end_holder = lock_end_holder};
 
 static const rsd_ledger LEDGER = {.struct_size = sizeof(rsd_ledger),
                                   .prepare = ledger_call_prepare,
