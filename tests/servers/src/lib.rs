@@ -2,14 +2,17 @@
 //! dropped, and also when the test's process is killed. Never the machine's own.
 
 mod c_driver;
+mod certificates;
 mod data;
 mod mysql;
 mod postgres;
 mod process;
 
 pub use c_driver::{build_c_driver, compile_driver, driver_header_folder};
+pub use certificates::{Authority, Issued, Request, self_signed};
 pub use mysql::{Family, MySql, MySqlOptions};
 pub use postgres::{Postgres, PostgresOptions};
+pub use process::wait_until;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

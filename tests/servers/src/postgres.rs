@@ -1,7 +1,8 @@
 //! A PostgreSQL of a test's own.
 
+use crate::certificates::{Authority, Issued, Request};
 use crate::data::copy_template;
-use crate::process::{Process, as_user, free_port, give, program, run};
+use crate::process::{Process, as_user, free_port, give, program, run, wait_until};
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 use std::fs;
@@ -21,6 +22,8 @@ pub struct PostgresOptions {
     pub tls: bool,
     /// Lines of `pg_hba.conf`, before those that let everybody in.
     pub hba: Vec<String>,
+    /// Lines of `pg_ident.conf`.
+    pub ident: Vec<String>,
 }
 
 /// A running PostgreSQL.
@@ -29,6 +32,7 @@ pub struct Postgres {
     folder: TempDir,
     port: u16,
     process: Option<Process>,
+    authority: Option<Authority>,
 }
 
 fn binary(name: &str) -> Result<PathBuf> {
@@ -65,18 +69,21 @@ impl Postgres {
         let mut hba = options.hba.join("\n");
         hba.push_str("\nlocal all all trust\nhost all all 127.0.0.1/32 trust\nhost all all ::1/128 trust\n");
         fs::write(data.join("pg_hba.conf"), hba)?;
+        fs::write(data.join("pg_ident.conf"), options.ident.join("\n"))?;
         let mut settings = String::from(
             "listen_addresses = '127.0.0.1'\nshared_buffers = 32MB\nmax_connections = 200\nlog_statement = all\nlog_line_prefix = '%m [%p] %a '\n",
         );
-        if options.tls {
-            certificates(&data)?;
-            settings.push_str("ssl = on\n");
+        let authority = options.tls.then(|| Authority::new("runsheet test ca")).transpose()?;
+        if let Some(authority) = &authority {
+            put(&data, &authority.issue(&Request::new("localhost", &["DNS:localhost"]))?)?;
+            fs::copy(authority.certificate(), data.join("ca.crt"))?;
+            settings.push_str("ssl = on\nssl_ca_file = 'ca.crt'\n");
         }
         settings.push_str(&options.settings.join("\n"));
         settings.push('\n');
         fs::write(data.join("postgresql.auto.conf"), settings)?;
         give(folder.path(), USER)?;
-        let mut server = Self { port: free_port()?, folder, process: None };
+        let mut server = Self { port: free_port()?, folder, process: None, authority };
         server.run()?;
         Ok(server)
     }
@@ -135,6 +142,32 @@ impl Postgres {
         self.folder.path().join("data/ca.crt")
     }
 
+    /// Its CA, where it has TLS; for client certificates, and for other ones of its own.
+    pub fn authority(&self) -> Result<&Authority> {
+        self.authority.as_ref().context("the server was started with TLS")
+    }
+
+    /// Shows another certificate from now on.
+    pub fn show_certificate(&self, issued: &Issued) -> Result<()> {
+        let data = self.folder.path().join("data");
+        put(&data, issued)?;
+        for file in ["server.crt", "server.key"] {
+            give(&data.join(file), USER)?;
+        }
+        self.execute("postgres", "SELECT pg_reload_conf()")?;
+        let wanted = fs::read_to_string(&issued.certificate)?;
+        let address = format!("127.0.0.1:{}", self.port);
+        wait_until("the server shows its new certificate", || {
+            let mut client = Command::new("openssl");
+            client.args(["s_client", "-starttls", "postgres", "-connect", &address]);
+            // It ends with an error where the certificate is bad; what it shows is what counts.
+            client
+                .stdin(std::process::Stdio::null())
+                .output()
+                .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(wanted.trim()))
+        })
+    }
+
     /// What it has logged: every statement with the application's name.
     pub fn log(&self) -> String {
         fs::read(self.folder.path().join("log"))
@@ -173,54 +206,9 @@ impl Postgres {
     }
 }
 
-/// A CA, and a certificate of it for `localhost`.
-fn certificates(data: &Path) -> Result<()> {
-    let openssl = |arguments: &[&str]| run(Command::new("openssl").args(arguments).current_dir(data));
-    openssl(&[
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "30",
-        "-subj",
-        "/CN=runsheet test ca",
-        "-keyout",
-        "ca.key",
-        "-out",
-        "ca.crt",
-    ])?;
-    openssl(&[
-        "req",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-subj",
-        "/CN=localhost",
-        "-keyout",
-        "server.key",
-        "-out",
-        "server.csr",
-    ])?;
-    fs::write(data.join("names"), "subjectAltName=DNS:localhost\n")?;
-    openssl(&[
-        "x509",
-        "-req",
-        "-in",
-        "server.csr",
-        "-CA",
-        "ca.crt",
-        "-CAkey",
-        "ca.key",
-        "-CAcreateserial",
-        "-days",
-        "30",
-        "-extfile",
-        "names",
-        "-out",
-        "server.crt",
-    ])?;
-    fs::set_permissions(data.join("server.key"), std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+/// Puts a certificate to where the server looks for it.
+fn put(data: &Path, issued: &Issued) -> Result<()> {
+    fs::copy(&issued.certificate, data.join("server.crt"))?;
+    fs::copy(&issued.key, data.join("server.key"))?;
     Ok(())
 }

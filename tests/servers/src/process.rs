@@ -7,6 +7,8 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a server may take to answer.
@@ -63,6 +65,39 @@ pub(crate) fn run(command: &mut Command) -> Result<String> {
     Ok(text)
 }
 
+/// Starts a program from a thread that lives as long as this process. One that dies with its parent dies with the thread that
+/// has started it, and a test's own thread ends before the others need the server.
+fn spawn(command: &mut Command) -> Result<Child> {
+    type Wish = (Command, Sender<std::io::Result<Child>>);
+    static STARTER: OnceLock<Mutex<Sender<Wish>>> = OnceLock::new();
+    let starter = STARTER.get_or_init(|| {
+        let (sender, wishes) = channel::<Wish>();
+        std::thread::spawn(move || {
+            for (mut command, answer) in wishes {
+                let _ = answer.send(command.spawn());
+            }
+        });
+        Mutex::new(sender)
+    });
+    let (answer, started) = channel();
+    let command = std::mem::replace(command, Command::new("true"));
+    let wish = starter.lock().unwrap_or_else(PoisonError::into_inner).send((command, answer));
+    wish.context("the thread that starts servers is there")?;
+    Ok(started.recv()??)
+}
+
+/// Waits for a condition, with a limit.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) -> Result<()> {
+    let begun = Instant::now();
+    while !is_so() {
+        if begun.elapsed() > START_TIME_MAX {
+            bail!("it did not come to be that {what}");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
 impl Process {
     /// Starts a server, its output in `log`, and waits until `answers`.
     pub fn start(
@@ -74,7 +109,7 @@ impl Process {
         let out = File::options().create(true).append(true).open(log)?;
         // A group of its own, so that everything that it starts can be stopped and killed with it.
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).process_group(0);
-        let child = command.spawn().with_context(|| format!("{command:?} could not be started"))?;
+        let child = spawn(command).with_context(|| format!("{command:?} could not be started"))?;
         let mut process = Self { child };
         let begun = Instant::now();
         while !answers() {
