@@ -1,16 +1,16 @@
 //! The files of TLS: whom to trust, and who we are.
 
+use crate::certificate::Certificate;
 use runsheet_sdk::Error;
 use rustls::RootCertStore;
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use std::fmt::Display;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-
-/// A client's certificate with what leads to it, and its key.
-pub(crate) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 fn unusable(setting: &str, path: &Path, why: impl Display) -> Error {
     Error::setting(setting, format!("`{setting}`: {} cannot be used: {why}", path.display()))
@@ -54,7 +54,7 @@ pub(crate) fn read(ca: Option<&Path>) -> Result<(RootCertStore, Vec<CertificateD
 }
 
 /// The client's certificate and key. As with libpq, the key must be its owner's alone.
-pub(crate) fn identity(cert: &Path, key: &Path) -> Result<Identity, Error> {
+pub(crate) fn identity(cert: &Path, key: &Path) -> Result<CertifiedKey, Error> {
     let chain = certificates("tls_cert", cert)?;
     let meta = fs::metadata(key).map_err(|error| unusable("tls_key", key, error))?;
     // A key of root's may be read by a group, so that a service can have it.
@@ -71,6 +71,20 @@ pub(crate) fn identity(cert: &Path, key: &Path) -> Result<Identity, Error> {
             "it is encrypted, and there is nobody to ask for its passphrase",
         ));
     }
-    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| unusable("tls_key", key, error))?;
-    Ok((chain, key))
+    let secret = PrivateKeyDer::from_pem_slice(&text).map_err(|error| unusable("tls_key", key, error))?;
+    let signer = ring::default_provider()
+        .key_provider
+        .load_private_key(secret)
+        .map_err(|error| unusable("tls_key", key, error))?;
+    // The library's own comparison does not read every certificate that a server takes.
+    let own = chain.first().and_then(|own| Certificate::read(own)).map(|read| read.key_info.to_vec());
+    let fits = match (own, signer.public_key()) {
+        (Some(own), Some(public)) => own == public.as_ref(),
+        _ => false,
+    };
+    if fits {
+        Ok(CertifiedKey::new(chain, signer))
+    } else {
+        Err(unusable("tls_key", key, "it is not the key of `tls_cert`"))
+    }
 }

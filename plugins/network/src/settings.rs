@@ -12,6 +12,7 @@ use runsheet_sdk::{Error, Settings};
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ClientConnection};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -159,10 +160,8 @@ impl Tls {
         let config = match &self.client {
             None => builder.with_no_client_auth(),
             Some((cert, key)) => {
-                let (chain, secret) = authorities::identity(cert, key).map_err(wrong)?;
-                builder.with_client_auth_cert(chain, secret).map_err(|error| {
-                    wrong(Error::setting("tls_key", format!("`tls_key` does not fit `tls_cert`: {error}")))
-                })?
+                let identity = authorities::identity(cert, key).map_err(wrong)?;
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
             }
         };
         // The name is only for the server to choose a certificate by; whether that is good, the verifier says.

@@ -86,6 +86,11 @@ impl Stream {
         crate::certificate::end_point(self.certificate()?)
     }
 
+    /// All reads and writes end at this deadline from now on.
+    pub fn limit(&mut self, deadline: Deadline) {
+        self.socket.deadline = Some(deadline);
+    }
+
     /// Takes the deadline away: from now on a statement may take as long as it takes.
     pub fn wait_for_ever(&mut self) {
         self.socket.deadline = None;

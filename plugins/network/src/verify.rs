@@ -109,7 +109,9 @@ impl ServerCertVerifier for Verifier {
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => {}
             Err(_) if self.is_named(own, named, now) => {}
-            Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            Err(Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            )) => {
                 return Err(refused(format!("no authority that is trusted ({from}) has signed it")));
             }
             Err(error) => return Err(error),

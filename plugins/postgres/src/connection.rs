@@ -1,45 +1,45 @@
 //! A session.
 
+use crate::auth::Login;
 use crate::cancel::Cancel;
+use crate::connect::{connect, short};
 use crate::error::Said;
-use crate::settings::{Mode, Options};
-use crate::stream::Stream;
-use crate::wire::{Answer, Wire, lost, one_statement, query};
-use crate::{auth, ledger, lock};
+use crate::settings::Options;
+use crate::split::PostgresSplitter;
+use crate::wire::{Answer, STATEMENT_TAIL, Wire, lost, query, statement_head};
+use crate::{ledger, lock, pooler};
+use postgres_protocol::message::backend::Message;
+use runsheet_network::Deadline;
 use runsheet_sdk::{
-    Applied, Canceler, Class, Connection, Error, Failure, Identity, LoadRows, Mark, Notices, Outcome,
-    Transaction, TryLock,
+    Applied, Canceler, Class, Connection, Error, Failure, Identity, Kind, LoadRows, Mark, Notices, Outcome,
+    Split, Splitter, Transaction, TryLock,
 };
 use std::collections::HashMap;
 use std::io;
+use std::time::Duration;
 
-/// How much of a load goes into one message.
-const COPY_BYTES: usize = 64 * 1024;
-/// The longest name that the server keeps.
-const LABEL_BYTES_MAX: usize = 63;
 /// The first version with `client_connection_check_interval`.
 const CHECKS_CLIENT: u32 = 14;
+/// The longest statement: the server takes a message of a gigabyte, less one byte, with what stands around the statement.
+const STATEMENT_BYTES_MAX: usize = 0x3FFF_FFFF - 16;
+/// How long the farewell to a server may take.
+const FAREWELL_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// A session.
 pub struct Session {
-    wire: Wire,
+    pub(crate) wire: Wire,
     options: Options,
     database: String,
     process: i32,
-    secret: i32,
+    key: i32,
     parameters: HashMap<String, String>,
     transaction: Transaction,
     lost: bool,
-    buffer: Vec<u8>,
-    /// The statement of the load under way.
-    loading: Vec<u8>,
+    pub(crate) buffer: Vec<u8>,
+    /// The load under way.
+    pub(crate) load: crate::load::Load,
     pub(crate) holds_lock: bool,
     pub(crate) ledger_is_known: bool,
-}
-
-/// A label as the server keeps it.
-fn short(label: &str) -> &str {
-    label.get(..label.floor_char_boundary(LABEL_BYTES_MAX)).unwrap_or(label)
 }
 
 impl Session {
@@ -49,50 +49,53 @@ impl Session {
         label: &str,
         notices: Notices<'_>,
     ) -> Result<Self, Error> {
-        let unreachable = |error: io::Error| {
-            Error::lost(format!("no connection to {}: {error}", options.place()), Applied::No)
-        };
-        let mut said = |said: Said| notices(said.notice());
-        let stream = Stream::connect(&options, options.connect_timeout).map_err(unreachable)?;
-        let first = auth::login(stream, &options, database, short(label), &mut said);
-        let login = match first {
-            // `allow` means: without TLS, unless the server insists.
-            Err(error) if options.tls == Mode::Allow && error.sqlstate == "28000" => {
-                let stream = Stream::connect_tls(&options, options.connect_timeout).map_err(unreachable)?;
-                auth::login(stream, &options, database, short(label), &mut said)
-            }
-            other => other,
-        };
-        let (wire, login) = login.map_err(|error| Error {
-            message: format!("{} (connecting to {}, database {database:?})", error.message, options.place()),
-            ..error
-        })?;
-        wire.stream().wait_for_ever().map_err(|error| lost(&error, Applied::No))?;
-        let mut session = Self {
-            wire,
-            options,
-            database: database.to_owned(),
-            process: login.process,
-            secret: login.secret,
-            parameters: login.parameters,
-            transaction: Transaction::None,
-            lost: false,
-            buffer: Vec::new(),
-            loading: Vec::new(),
-            holds_lock: false,
-            ledger_is_known: false,
-        };
+        let (wire, login) = connect(&options, database, label, &mut |said: Said| notices(said.notice()))?;
+        let mut session = Self::new(options.clone(), database, wire, login);
         if session.major_version() >= CHECKS_CLIENT {
             // So that the server stops when the daemon has died. A platform without it says no, which is no harm.
             let asked = session.query("SET client_connection_check_interval = '500ms'");
             asked.map(drop).or_else(|error| if session.lost { Err(error) } else { Ok(()) })?;
         }
+        pooler::refuse_shared(&mut session, &options, database)?;
+        session.wire.stream_mut().wait_for_ever();
         Ok(session)
     }
 
+    /// A session that has logged in.
+    pub(crate) fn new(options: Options, database: &str, wire: Wire, login: Login) -> Self {
+        Self {
+            wire,
+            options,
+            database: database.to_owned(),
+            process: login.process,
+            key: login.key,
+            parameters: login.parameters,
+            transaction: Transaction::None,
+            lost: false,
+            buffer: Vec::new(),
+            load: crate::load::Load::default(),
+            holds_lock: false,
+            ledger_is_known: false,
+        }
+    }
+
     fn major_version(&self) -> u32 {
-        let version = self.parameters.get("server_version").map_or("", String::as_str);
-        version.split(|c: char| !c.is_ascii_digit()).next().and_then(|major| major.parse().ok()).unwrap_or(0)
+        major(self.parameters.get("server_version").map_or("", String::as_str))
+    }
+
+    /// The version, and whether the server is one that only reads.
+    fn version(&self) -> String {
+        let version = self.parameters.get("server_version").cloned().unwrap_or_default();
+        if self.is_standby() { format!("{version}, a standby") } else { version }
+    }
+
+    fn is_standby(&self) -> bool {
+        self.parameters.get("in_hot_standby").is_some_and(|word| word == "on")
+    }
+
+    /// The server process that the server has named at the login.
+    pub(crate) fn process_of_login(&self) -> i32 {
+        self.process
     }
 
     pub(crate) fn ledger_schema(&self) -> &str {
@@ -107,44 +110,58 @@ impl Session {
         self.lost
     }
 
-    /// Sends what is in the buffer. A farewell that waits on an idle session means that nothing was done.
-    fn send(&mut self) -> Result<(), Error> {
+    /// Makes sure that the session is there before something is sent. A farewell that waits on an idle one means that nothing
+    /// was done.
+    fn ready(&mut self) -> Result<(), Error> {
         if self.lost {
             return Err(Error::lost("the connection was lost before", Applied::No));
         }
-        if self.wire.stream().has_something_to_say() {
-            self.look_for_farewell()?;
+        let open = self.wire.listen().map_err(|error| self.broken(&error, Applied::No))?;
+        // Notices and settings that nobody asked for are nothing.
+        while let Some(message) =
+            self.wire.heard(b"ESNA").map_err(|error| self.broken(&error, Applied::No))?
+        {
+            match message {
+                Message::ErrorResponse(body) => {
+                    self.lost = true;
+                    let error = Said::read(body.fields()).error(b"", true);
+                    return Err(Error { failure: Failure::Lost, applied: Applied::No, ..error });
+                }
+                Message::ParameterStatus(body) => {
+                    if let (Ok(name), Ok(value)) = (body.name(), body.value()) {
+                        self.parameters.insert(name.to_owned(), value.to_owned());
+                    }
+                }
+                _ => {}
+            }
         }
+        if open {
+            return Ok(());
+        }
+        let closed = io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection");
+        Err(self.broken(&closed, Applied::No))
+    }
+
+    /// Sends what is in the buffer.
+    pub(crate) fn send(&mut self) -> Result<(), Error> {
+        self.ready()?;
         let buffer = std::mem::take(&mut self.buffer);
         let sent = self.wire.send(&buffer);
         self.buffer = buffer;
         sent.map_err(|error| self.broken(&error, Applied::Unknown))
     }
 
-    /// Reads what the server said while nobody asked: notices and settings are nothing, an error is its end.
-    fn look_for_farewell(&mut self) -> Result<(), Error> {
-        use postgres_protocol::message::backend::Message;
-        while self.wire.stream().has_something_to_say() {
-            match self.wire.next() {
-                Ok(Message::ErrorResponse(body)) => {
-                    self.lost = true;
-                    let error = Said::read(body.fields()).error(b"");
-                    return Err(Error { failure: Failure::Lost, applied: Applied::No, ..error });
-                }
-                Ok(_) => {}
-                Err(error) => return Err(self.broken(&error, Applied::No)),
-            }
-        }
-        Ok(())
-    }
-
-    fn broken(&mut self, error: &io::Error, applied: Applied) -> Error {
+    /// The connection is gone; if the server has said why, that is the error.
+    pub(crate) fn broken(&mut self, error: &io::Error, applied: Applied) -> Error {
         self.lost = true;
-        lost(error, applied)
+        match self.wire.last_words() {
+            Some(said) => Error { failure: Failure::Lost, applied, ..said.error(b"", true) },
+            None => lost(error, applied),
+        }
     }
 
     /// Reads the answer to one request.
-    fn answer(&mut self, sql: &[u8], keep: bool, notices: Notices<'_>) -> Result<Answer, Error> {
+    pub(crate) fn answer(&mut self, sql: &[u8], keep: bool, notices: Notices<'_>) -> Result<Answer, Error> {
         let mut said = |said: Said| notices(said.notice());
         let answer = match self.wire.answer(keep, &mut said) {
             Ok(answer) => answer,
@@ -155,9 +172,16 @@ impl Session {
             None => Ok(answer),
             Some(said) => {
                 self.lost |= said.is_fatal();
-                Err(said.error(sql))
+                Err(self.explained(said.error(sql, self.options.is_utf8())))
             }
         }
+    }
+
+    fn explained(&self, error: Error) -> Error {
+        if error.sqlstate == "25006" && error.hint.is_empty() && self.is_standby() {
+            return error.hint("This server is a standby; name the primary by `host`");
+        }
+        error
     }
 
     /// Runs SQL of the driver's own, and gives its rows as text.
@@ -170,14 +194,36 @@ impl Session {
             .map_err(|error| Error { position: None, ..error })?;
         Ok(answer.rows)
     }
+
+    fn rolled_back(tag: &str) -> Error {
+        Error::new(
+            Class::Other,
+            format!(
+                "the server answered COMMIT with {tag}: an earlier statement of the transaction had failed, and nothing of it took effect"
+            ),
+        )
+    }
+}
+
+/// The number before the first dot of a version such as `15.14 (Debian …)`, `18beta1` or `9.6.24`.
+fn major(version: &str) -> u32 {
+    version.split(|c: char| !c.is_ascii_digit()).next().and_then(|major| major.parse().ok()).unwrap_or(0)
 }
 
 /// How many rows a command tag says: the last word of those that change rows.
-fn rows_of(tag: &str) -> Option<u64> {
+pub(crate) fn rows_of(tag: &str) -> Option<u64> {
     let mut words = tag.split(' ');
     match words.next()? {
         "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "COPY" => words.next_back()?.parse().ok(),
         _ => None,
+    }
+}
+
+/// Whether a statement that was answered with ROLLBACK had asked for that.
+fn asks_to_roll_back(sql: &[u8]) -> bool {
+    match PostgresSplitter::default().next(sql, true) {
+        Ok(Split::Piece(piece)) => matches!(piece.kind, Kind::Rollback | Kind::Savepoint),
+        Ok(Split::More | Split::End) | Err(_) => false,
     }
 }
 
@@ -215,7 +261,7 @@ impl Connection for Session {
             |index: usize| rows.first().and_then(|row| row.get(index)).cloned().flatten().unwrap_or_default();
         Ok(Identity {
             product: "PostgreSQL".to_owned(),
-            version: self.parameters.get("server_version").cloned().unwrap_or_default(),
+            version: self.version(),
             session: cell(0),
             session_start: cell(1),
             system: cell(2),
@@ -226,11 +272,21 @@ impl Connection for Session {
     }
 
     fn execute(&mut self, sql: &[u8], notices: Notices<'_>) -> Result<Outcome, Error> {
-        if let Some(at) = sql.iter().position(|byte| *byte == 0) {
+        if let Some(at) = memchr::memchr(0, sql) {
             return Err(Error::new(Class::Syntax, "there is a NUL byte in the statement").at(at));
         }
-        one_statement(sql, &mut self.buffer);
-        self.send()?;
+        if sql.len() > STATEMENT_BYTES_MAX {
+            return Err(Error::new(
+                Class::Resource,
+                format!("the statement has {} bytes, and PostgreSQL takes {STATEMENT_BYTES_MAX}", sql.len()),
+            ));
+        }
+        self.ready()?;
+        let mut head = std::mem::take(&mut self.buffer);
+        statement_head(sql, &mut head);
+        let sent = self.wire.send_around(&mut head, sql, &STATEMENT_TAIL);
+        self.buffer = head;
+        sent.map_err(|error| self.broken(&error, Applied::Unknown))?;
         let answer = self.answer(sql, false, notices)?;
         if answer.copy_in {
             self.refuse_rows()?;
@@ -238,6 +294,9 @@ impl Connection for Session {
                 Class::Unsupported,
                 "this COPY waits for rows from the client, and the sheet has none behind it",
             ));
+        }
+        if answer.tag == "ROLLBACK" && !asks_to_roll_back(sql) {
+            return Err(Self::rolled_back(&answer.tag));
         }
         Ok(Outcome { rows_affected: rows_of(&answer.tag), transaction: answer.transaction, tag: answer.tag })
     }
@@ -253,12 +312,7 @@ impl Connection for Session {
         let answer = self.answer(b"", false, notices)?;
         match answer.tag.as_str() {
             "COMMIT" => Ok(()),
-            tag => Err(Error::new(
-                Class::Other,
-                format!(
-                    "the server answered COMMIT with {tag}: an earlier statement of the transaction had failed, and nothing of it took effect"
-                ),
-            )),
+            tag => Err(Self::rolled_back(tag)),
         }
     }
 
@@ -267,7 +321,13 @@ impl Connection for Session {
     }
 
     fn canceler(&self) -> Box<dyn Canceler> {
-        Box::new(Cancel { options: self.options.clone(), process: self.process, secret: self.secret })
+        Box::new(Cancel {
+            options: self.options.clone(),
+            peer: self.wire.stream().peer().clone(),
+            with_tls: self.wire.stream().is_secret(),
+            process: self.process,
+            key: self.key,
+        })
     }
 
     fn try_lock(&mut self) -> Result<TryLock, Error> {
@@ -299,70 +359,43 @@ impl Connection for Session {
     }
 }
 
-impl Session {
-    /// Tells a server that waits for rows that there are none.
-    fn refuse_rows(&mut self) -> Result<(), Error> {
-        self.buffer.clear();
-        let reason = b"no rows\0";
-        self.buffer.push(b'f');
-        self.buffer.extend_from_slice(&u32::try_from(4 + reason.len()).unwrap_or(u32::MAX).to_be_bytes());
-        self.buffer.extend_from_slice(reason);
-        // The Sync that was sent with the statement was dropped while the server waited.
-        self.buffer.extend_from_slice(&[b'S', 0, 0, 0, 4]);
-        let buffer = std::mem::take(&mut self.buffer);
-        self.wire.send(&buffer).map_err(|error| self.broken(&error, Applied::No))?;
-        match self.answer(b"", false, &mut |_| {}) {
-            Err(error) if error.failure == Failure::Lost => Err(error),
-            Ok(_) | Err(_) => Ok(()),
-        }
-    }
-}
-
-impl LoadRows for Session {
-    fn begin(&mut self, sql: &[u8], notices: Notices<'_>) -> Result<(), Error> {
-        self.buffer.clear();
-        query(sql, &mut self.buffer);
-        self.send()?;
-        let answer = self.answer(sql, false, notices)?;
-        if !answer.copy_in {
-            return Err(Error::new(
-                Class::Unsupported,
-                "the server does not wait for rows after this statement",
-            ));
-        }
-        self.loading = sql.to_vec();
-        Ok(())
-    }
-
-    fn rows(&mut self, rows: &[u8]) -> Result<(), Error> {
-        for chunk in rows.chunks(COPY_BYTES) {
-            self.buffer.clear();
-            self.buffer.push(b'd');
-            self.buffer.extend_from_slice(&u32::try_from(4 + chunk.len()).unwrap_or(u32::MAX).to_be_bytes());
-            self.buffer.extend_from_slice(chunk);
-            let buffer = std::mem::take(&mut self.buffer);
-            let sent = self.wire.send(&buffer);
-            self.buffer = buffer;
-            sent.map_err(|error| self.broken(&error, Applied::Unknown))?;
-        }
-        // A row that the server refused is told at the end, where its answer is read.
-        Ok(())
-    }
-
-    fn end(&mut self, notices: Notices<'_>) -> Result<Outcome, Error> {
-        let done = [b'c', 0, 0, 0, 4];
-        self.wire.send(&done).map_err(|error| self.broken(&error, Applied::Unknown))?;
-        let sql = std::mem::take(&mut self.loading);
-        let answer = self.answer(&sql, false, notices)?;
-        Ok(Outcome { rows_affected: rows_of(&answer.tag), transaction: answer.transaction, tag: answer.tag })
-    }
-}
-
 impl Drop for Session {
     fn drop(&mut self) {
         if !self.lost {
+            self.wire.stream_mut().limit(Deadline::after(FAREWELL_TIME_MAX));
             // Terminate; the server ends the session by itself if this does not reach it.
             let _ = self.wire.send(&[b'X', 0, 0, 0, 4]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_every_form_are_read() {
+        let table = [
+            ("15.14 (Debian 15.14-0+deb12u1)", 15),
+            ("18beta1", 18),
+            ("17rc1", 17),
+            ("9.6.24", 9),
+            ("14.5.0.1 (EDB)", 14),
+            ("", 0),
+            ("unknown", 0),
+        ];
+        for (version, wanted) in table {
+            assert_eq!(major(version), wanted, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_statement_that_asks_for_it_may_be_answered_with_rollback() {
+        for asks in ["ROLLBACK", "-- so\nabort work;", "ROLLBACK TO SAVEPOINT a"] {
+            assert!(asks_to_roll_back(asks.as_bytes()), "{asks}");
+        }
+        for does_not in ["COMMIT", "END", "PREPARE TRANSACTION 'x'", "/* rollback */ commit", ""] {
+            assert!(!asks_to_roll_back(does_not.as_bytes()), "{does_not}");
         }
     }
 }

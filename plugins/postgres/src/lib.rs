@@ -4,14 +4,15 @@
 
 mod auth;
 mod cancel;
+mod connect;
 mod connection;
 mod error;
 mod ledger;
+mod load;
 mod lock;
+mod pooler;
 mod settings;
 pub mod split;
-mod stream;
-mod tls;
 mod wire;
 
 pub use connection::Session;
@@ -33,9 +34,7 @@ impl Driver for Postgres {
     type Splitter = PostgresSplitter;
 
     fn check(settings: &Settings) -> Vec<Error> {
-        let mut faults = settings.unknown(settings::KNOWN);
-        faults.extend(Options::read(settings).err());
-        faults
+        Options::read(settings).err().unwrap_or_default()
     }
 
     fn open(
@@ -44,7 +43,8 @@ impl Driver for Postgres {
         label: &str,
         notices: Notices<'_>,
     ) -> Result<Session, Error> {
-        Session::open(Options::read(settings)?, database, label, notices)
+        let options = Options::read(settings).map_err(|mut faults| faults.swap_remove(0))?;
+        Session::open(options, database, label, notices)
     }
 
     fn split(_settings: &Settings) -> Result<PostgresSplitter, Error> {

@@ -1,14 +1,18 @@
-//! Messages on the wire: requests go out in one write, answers are read until the server is ready for the next.
+//! Messages on the wire: requests go out in one go, answers are read until the server is ready for the next.
 
 use crate::error::Said;
-use crate::stream::Stream;
-use bytes::BytesMut;
-use postgres_protocol::message::backend::Message;
+use bytes::{Buf, BytesMut};
+use postgres_protocol::message::backend::{DataRowBody, Message};
+use runsheet_network::{Heard, Stream};
 use runsheet_sdk::{Applied, Error, Transaction};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 /// How much is read at a time.
 const READ_BYTES: usize = 64 * 1024;
+/// A message's tag and length.
+const HEAD_BYTES: usize = 5;
+/// Requests up to here go out in one piece.
+const JOINED_BYTES_MAX: usize = 64 * 1024;
 
 /// A stream with what was read from it.
 pub(crate) struct Wire {
@@ -39,9 +43,62 @@ impl Wire {
         &self.stream
     }
 
+    pub fn stream_mut(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+
+    /// Sends. What the server says before it has taken all of it is kept.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)?;
-        self.stream.flush()
+        let read = &mut self.read;
+        self.stream.send(bytes, &mut |heard| read.extend_from_slice(heard))
+    }
+
+    /// Sends a statement between a head and a tail; a large one is not copied for it.
+    pub fn send_around(&mut self, head: &mut Vec<u8>, statement: &[u8], tail: &[u8]) -> io::Result<()> {
+        if head.len() + statement.len() + tail.len() <= JOINED_BYTES_MAX {
+            head.extend_from_slice(statement);
+            head.extend_from_slice(tail);
+            return self.send(head);
+        }
+        self.send(head)?;
+        self.send(statement)?;
+        self.send(tail)
+    }
+
+    /// Reads what is there without waiting. False where the server has closed the connection.
+    pub fn listen(&mut self) -> io::Result<bool> {
+        loop {
+            match self.stream.hear(&mut self.chunk)? {
+                Heard::Bytes(count) => {
+                    self.read.extend_from_slice(self.chunk.get(..count).unwrap_or_default());
+                }
+                Heard::Nothing => return Ok(true),
+                Heard::End => return Ok(false),
+            }
+        }
+    }
+
+    /// The next message that has been read already, if its tag is among these.
+    pub fn heard(&mut self, tags: &[u8]) -> io::Result<Option<Message>> {
+        match self.read.first() {
+            Some(tag) if tags.contains(tag) => Message::parse(&mut self.read),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether the next message that has been read has this tag.
+    pub fn has_heard(&self, tag: u8) -> bool {
+        self.read.first() == Some(&tag)
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        match self.stream.read(&mut self.chunk)? {
+            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")),
+            count => {
+                self.read.extend_from_slice(self.chunk.get(..count).unwrap_or_default());
+                Ok(())
+            }
+        }
     }
 
     /// The next message.
@@ -50,11 +107,28 @@ impl Wire {
             if let Some(message) = Message::parse(&mut self.read)? {
                 return Ok(message);
             }
-            let read = self.stream.read(&mut self.chunk)?;
-            if read == 0 {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection"));
+            self.fill()?;
+        }
+    }
+
+    /// Passes over rows that nobody wants, however large they are, without keeping them.
+    fn pass_over_rows(&mut self) -> io::Result<()> {
+        loop {
+            while self.read.len() < HEAD_BYTES {
+                self.fill()?;
             }
-            self.read.extend_from_slice(self.chunk.get(..read).unwrap_or_default());
+            let mut head = &self.read[..HEAD_BYTES];
+            let tag = head.get_u8();
+            if !matches!(tag, b'D' | b'd') {
+                return Ok(());
+            }
+            let mut left = 1 + head.get_u32() as usize;
+            while left > self.read.len() {
+                left -= self.read.len();
+                self.read.clear();
+                self.fill()?;
+            }
+            self.read.advance(left);
         }
     }
 
@@ -62,6 +136,9 @@ impl Wire {
     pub fn answer(&mut self, keep: bool, notices: &mut dyn FnMut(Said)) -> io::Result<Answer> {
         let mut answer = Answer::default();
         loop {
+            if !keep {
+                self.pass_over_rows()?;
+            }
             match self.next()? {
                 Message::ReadyForQuery(ready) => {
                     answer.transaction = match ready.status() {
@@ -93,9 +170,22 @@ impl Wire {
             }
         }
     }
+
+    /// What a server said before the connection broke, if it is there: why it did.
+    pub fn last_words(&mut self) -> Option<Said> {
+        // Whatever can still be read counts; how the reading ends is known.
+        let _ = self.listen();
+        loop {
+            match Message::parse(&mut self.read) {
+                Ok(Some(Message::ErrorResponse(error))) => return Some(Said::read(error.fields())),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return None,
+            }
+        }
+    }
 }
 
-fn cells(row: &postgres_protocol::message::backend::DataRowBody) -> io::Result<Vec<Option<String>>> {
+fn cells(row: &DataRowBody) -> io::Result<Vec<Option<String>>> {
     use fallible_iterator::FallibleIterator;
     let buffer = row.buffer();
     row.ranges()
@@ -110,19 +200,21 @@ pub(crate) fn lost(error: &io::Error, applied: Applied) -> Error {
     Error::lost(format!("the connection to the server was lost: {error}"), applied)
 }
 
-/// A request of one statement that the server refuses where it is more than one: Parse, Bind, Execute, Sync.
-pub(crate) fn one_statement(sql: &[u8], out: &mut Vec<u8>) {
+/// What stands behind a statement in its request: Bind without parameters, Execute without a limit of rows, Sync.
+pub(crate) const STATEMENT_TAIL: [u8; 31] = [
+    0, 0, 0, // The statement's end, and no types of parameters.
+    b'B', 0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, //
+    b'E', 0, 0, 0, 9, 0, 0, 0, 0, 0, //
+    b'S', 0, 0, 0, 4,
+];
+
+/// What stands before a statement in a request that the server refuses where it is more than one: Parse, without a name.
+pub(crate) fn statement_head(sql: &[u8], out: &mut Vec<u8>) {
     out.clear();
     out.push(b'P');
     let length = 4 + 1 + sql.len() + 1 + 2;
     out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
     out.push(0);
-    out.extend_from_slice(sql);
-    out.extend_from_slice(&[0, 0, 0]);
-    // Bind without parameters, Execute without a limit of rows, Sync.
-    out.extend_from_slice(&[b'B', 0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0]);
-    out.extend_from_slice(&[b'E', 0, 0, 0, 9, 0, 0, 0, 0, 0]);
-    out.extend_from_slice(&[b'S', 0, 0, 0, 4]);
 }
 
 /// A request of one or more statements.
