@@ -1,0 +1,75 @@
+//! Settings: what is wrong is named, and a secret is told to nobody.
+
+use crate::bench::{Bench, LABEL};
+use crate::case::{Case, Need};
+use anyhow::{Context, Result, bail, ensure};
+use runsheet_sdk::{Applied, Class, Failure, Settings};
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case {
+            name: "settings",
+            rule: "`check` finds no fault in good settings, and names each setting that is unknown or missing.",
+            needs: &[],
+            check: settings,
+        },
+        Case {
+            name: "wrong-password",
+            rule: "A wrong password is class authentication, and stands in no message.",
+            needs: &[Need::Server],
+            check: wrong_password,
+        },
+    ]
+}
+
+fn without(settings: &Settings, name: &str) -> Settings {
+    let mut less = Settings::new();
+    for (key, value, secret) in settings.iter().filter(|(key, _, _)| *key != name) {
+        less.set(key, value, secret);
+    }
+    less
+}
+
+fn settings(bench: &Bench) -> Result<()> {
+    let good = &bench.target.settings;
+    let faults = bench.library.check(good);
+    ensure!(faults.is_empty(), "good settings have faults: {faults:?}");
+    let mut unknown = good.clone();
+    unknown.set("no-such-setting", "1", false);
+    unknown.set("no-other-setting", "2", false);
+    for name in ["no-such-setting", "no-other-setting"] {
+        named(bench, &unknown, name)?;
+    }
+    for name in &bench.target.required {
+        named(bench, &without(good, name), name)?;
+    }
+    Ok(())
+}
+
+fn named(bench: &Bench, settings: &Settings, name: &str) -> Result<()> {
+    let faults = bench.library.check(settings);
+    let fault = faults.iter().find(|fault| fault.object == name);
+    let fault = fault.with_context(|| format!("no fault is about `{name}`: {faults:?}"))?;
+    ensure!(fault.class == Class::Setting, "the fault of `{name}` is of class {}", fault.class);
+    ensure!(fault.message.contains(name), "the message does not name `{name}`: {}", fault.message);
+    Ok(())
+}
+
+fn wrong_password(bench: &Bench) -> Result<()> {
+    let settings = bench.target.refused.as_ref().context("the target has no settings that are refused")?;
+    let (_, secret, _) = settings
+        .iter()
+        .find(|(key, _, is_secret)| *key == "password" && *is_secret)
+        .context("the target's refused settings have no secret `password`")?;
+    let database = &bench.target.database;
+    let error = match bench.library.open(settings, database, LABEL, &mut |_| {}) {
+        Ok(_) => bail!("the server lets in whoever comes"),
+        Err(error) => error,
+    };
+    ensure!(error.class == Class::Authentication, "the class is {}: {error:?}", error.class);
+    ensure!(error.failure != Failure::DriverBug, "{error:?}");
+    ensure!(error.applied == Applied::No, "applied is {}", error.applied);
+    let said = format!("{error} {error:?}");
+    ensure!(!said.contains(secret), "the secret was told");
+    Ok(())
+}

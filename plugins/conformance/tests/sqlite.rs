@@ -1,0 +1,25 @@
+//! The SQLite driver keeps the contract; what it has no server for, and says so, is skipped.
+
+mod targets;
+
+#[test]
+fn the_sqlite_driver_keeps_the_contract() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let report = runsheet_conformance::run(targets::sqlite::target(folder.path()))?;
+    println!("{report}");
+    assert!(report.failed().is_empty(), "{report}");
+    let skipped = [
+        "wrong-password",
+        "notices",
+        "load",
+        "load-refused",
+        "lock-ends-with-session",
+        "label",
+        "killed-in-statement",
+        "killed-in-commit",
+        "killed-while-idle",
+        "close-after-loss",
+    ];
+    assert_eq!(report.skipped(), skipped, "{report}");
+    Ok(())
+}
