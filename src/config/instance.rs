@@ -1,5 +1,6 @@
 //! One instance: what Runsheet itself needs of it, and the driver's own settings as text.
 
+use super::place::Faults;
 use super::read::Section;
 use super::{Instance, Ledger, secret};
 use runsheet_sdk::Settings;
@@ -17,7 +18,7 @@ const CONNECTIONS_MAX: u64 = 10_000;
 pub(super) fn read(
     name: &str,
     table: &toml::Table,
-    faults: &mut Vec<String>,
+    faults: &mut Faults,
     warnings: &mut Vec<String>,
 ) -> Option<Instance> {
     let place = format!("instances.{name}");
@@ -30,14 +31,14 @@ pub(super) fn read(
     let rest = section.rest();
     let (retry_attempts, retry_backoff) = read_retry(&format!("{place}.retry"), retry.as_ref(), faults);
     let Some(driver) = driver else {
-        faults.push(format!("`{place}` needs the key `driver`, such as driver = \"postgres\""));
+        faults.at(&place, format!("`{place}` needs the key `driver`, such as driver = \"postgres\""));
         return None;
     };
     let good = name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.len() <= 128
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
     if !good {
-        faults.push(format!("`{place}`: an instance's name has letters, digits, `.`, `_` and `-`, and begins with a letter or digit"));
+        faults.at(&place, format!("`{place}`: an instance's name has letters, digits, `.`, `_` and `-`, and begins with a letter or digit"));
     }
     let mut settings = Settings::new();
     for (key, value) in &rest {
@@ -55,13 +56,14 @@ pub(super) fn read(
     })
 }
 
-fn read_retry(place: &str, table: Option<&toml::Table>, faults: &mut Vec<String>) -> (u32, Duration) {
+fn read_retry(place: &str, table: Option<&toml::Table>, faults: &mut Faults) -> (u32, Duration) {
     let mut section = Section::new(place, table, faults);
     let attempts = section.number("attempts", 1..=RETRIES_MAX).unwrap_or(RETRIES);
     let backoff = section.duration("backoff").unwrap_or(RETRY_BACKOFF);
     let unknown: Vec<String> = section.rest().keys().cloned().collect();
     for key in unknown {
-        faults.push(format!("`{place}.{key}` is no key of it; there are: attempts, backoff"));
+        let key = format!("{place}.{key}");
+        faults.at(&key, format!("`{key}` is no key of it; there are: attempts, backoff"));
     }
     (u32::try_from(attempts).unwrap_or(u32::MAX), backoff)
 }
@@ -71,16 +73,18 @@ fn flatten(
     key: &str,
     value: &toml::Value,
     settings: &mut Settings,
-    faults: &mut Vec<String>,
+    faults: &mut Faults,
     warnings: &mut Vec<String>,
 ) {
+    let full = format!("{place}.{key}");
     let last = key.rsplit('.').next().unwrap_or(key);
     let is_secret = SECRET_KEYS.contains(&last);
     match value {
         toml::Value::String(text) => {
             if is_secret {
+                let at = faults.places.of(&full).unwrap_or_default();
                 warnings.push(format!(
-                    "`{place}.{key}` has a secret in the config itself; {{ credential = … }} or {{ file = … }} keeps it apart"
+                    "{at}: `{full}` has a secret in the config itself; {{ credential = … }} or {{ file = … }} keeps it apart"
                 ));
             }
             settings.set(key, text.clone(), is_secret);
@@ -89,10 +93,10 @@ fn flatten(
         toml::Value::Float(number) => settings.set(key, number.to_string(), is_secret),
         toml::Value::Boolean(flag) => settings.set(key, flag.to_string(), is_secret),
         toml::Value::Datetime(time) => settings.set(key, time.to_string(), is_secret),
-        toml::Value::Array(_) => faults.push(format!("`{place}.{key}` must be one value, not a list")),
+        toml::Value::Array(_) => faults.at(&full, format!("`{full}` must be one value, not a list")),
         toml::Value::Table(table) => match secret::read(table) {
             Some(Ok(secret)) => settings.set(key, secret, true),
-            Some(Err(why)) => faults.push(format!("`{place}.{key}`: {why}")),
+            Some(Err(why)) => faults.at(&full, format!("`{full}`: {why}")),
             None => {
                 for (inner, value) in table {
                     flatten(place, &format!("{key}.{inner}"), value, settings, faults, warnings);

@@ -3,11 +3,13 @@
 
 mod error;
 mod instance;
+mod place;
 mod read;
 mod secret;
 mod size;
 
 pub use error::ConfigError;
+pub use place::Places;
 
 use runsheet_sdk::Settings;
 use std::collections::BTreeMap;
@@ -32,6 +34,8 @@ pub struct Config {
     pub instances: BTreeMap<String, Instance>,
     /// What is allowed, but worth a word.
     pub warnings: Vec<String>,
+    /// Where each key was written.
+    pub places: Places,
 }
 
 /// Where files are.

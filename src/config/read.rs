@@ -1,5 +1,6 @@
 //! From files and variables to the config: merged first, then read section by section, with every fault kept.
 
+use super::place::{Faults, Places};
 use super::size::{bytes, duration};
 use super::{
     Config, ConfigError, DaemonSettings, Folders, InboxSettings, LogFormat, SchedulerSettings, StageGate,
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use toml::de::DeTable;
 
 /// The sections and their keys; variables and the nearest known name need them.
 const SECTIONS: &[(&str, &[&str])] = &[
@@ -26,7 +28,7 @@ pub(super) fn load(
     path: &Path,
     variables: &mut dyn Iterator<Item = (String, String)>,
 ) -> Result<Config, ConfigError> {
-    let mut faults = Vec::new();
+    let mut faults = Faults::default();
     let mut whole = file(path, &mut faults)?;
     for extra in extra_files(path)? {
         merge(&mut whole, file(&extra, &mut faults)?);
@@ -36,16 +38,19 @@ pub(super) fn load(
     }
     let mut warnings = Vec::new();
     let base = path.parent().unwrap_or(Path::new("."));
-    let config = sections(&whole, base, &mut faults, &mut warnings);
-    if faults.is_empty() { Ok(config) } else { Err(ConfigError::Faults(faults)) }
+    let mut config = sections(&whole, base, &mut faults, &mut warnings);
+    config.places = faults.end().map_err(ConfigError::Faults)?;
+    Ok(config)
 }
 
-fn file(path: &Path, faults: &mut Vec<String>) -> Result<toml::Table, ConfigError> {
+fn file(path: &Path, faults: &mut Faults) -> Result<toml::Table, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|why| ConfigError::Unreadable { path: path.to_path_buf(), why })?;
-    let table: toml::Table =
-        text.parse().map_err(|why| ConfigError::Syntax { path: path.to_path_buf(), why: Box::new(why) })?;
-    unknown(path, &text, &table, faults);
+    let syntax = |why: toml::de::Error| ConfigError::syntax(path, &text, &why);
+    let places = DeTable::parse(&text).map_err(syntax)?;
+    let table: toml::Table = text.parse().map_err(syntax)?;
+    faults.places.add_file(path, &text, places.get_ref());
+    unknown(&table, faults);
     Ok(table)
 }
 
@@ -66,46 +71,37 @@ fn extra_files(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
 }
 
 /// A fault for each key that nobody knows, with its line.
-fn unknown(path: &Path, text: &str, table: &toml::Table, faults: &mut Vec<String>) {
+fn unknown(table: &toml::Table, faults: &mut Faults) {
     let mut names: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
     names.push("instances");
     for (name, value) in table {
         let Some((_, keys)) = SECTIONS.iter().find(|(section, _)| section == name) else {
             if name != "instances" {
-                faults.push(no_such(path, text, name, "section", &names));
+                faults.at(name, no_such(name, "section", &names));
             }
             continue;
         };
+        if !value.is_table() {
+            faults.at(name, format!("`{name}` must be a section: [{name}]"));
+        }
         for key in value.as_table().into_iter().flat_map(toml::Table::keys) {
+            let place = format!("{name}.{key}");
             if NOT_BUILT.contains(&key.as_str()) {
-                let line = line_of(text, key);
-                faults
-                    .push(format!("{}:{line}: `{name}.{key}` is not built yet; take it out", path.display()));
+                faults.at(&place, format!("`{place}` is not built yet; take it out"));
             } else if !keys.contains(&key.as_str()) {
-                faults.push(no_such(path, text, key, &format!("key of [{name}]"), keys));
+                faults.at(&place, no_such(key, &format!("key of [{name}]"), keys));
             }
         }
     }
 }
 
-fn no_such(path: &Path, text: &str, name: &str, what: &str, known: &[&str]) -> String {
+fn no_such(name: &str, what: &str, known: &[&str]) -> String {
     let near = known.iter().min_by_key(|known| strsim::damerau_levenshtein(name, known));
     let help = match near {
         Some(near) if strsim::damerau_levenshtein(name, near) <= 3 => format!("did you mean `{near}`?"),
         _ => format!("there are: {}", known.join(", ")),
     };
-    let line = line_of(text, name);
-    let shown = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();
-    format!("{}:{line}: `{name}` is no {what}; {help}\n      {shown}", path.display())
-}
-
-/// The line where a key or section is written first.
-fn line_of(text: &str, name: &str) -> usize {
-    let written = |line: &str| {
-        let line = line.trim_start().trim_start_matches('[').trim_start_matches('"');
-        line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(['=', ']', '.', '"']))
-    };
-    text.lines().zip(1..).find(|(line, _)| written(line)).map_or(1, |(_, number)| number)
+    format!("`{name}` is no {what}; {help}")
 }
 
 /// The later one wins; tables are put together, everything else is replaced.
@@ -121,16 +117,16 @@ fn merge(into: &mut toml::Table, from: toml::Table) {
 }
 
 /// `RUNSHEET_SECTION_KEY`; variables of other names that begin so are other programs' business, but a section's must be known.
-fn variable(whole: &mut toml::Table, name: &str, value: String, faults: &mut Vec<String>) {
+fn variable(whole: &mut toml::Table, name: &str, value: String, faults: &mut Faults) {
     let Some(rest) = name.strip_prefix("RUNSHEET_") else { return };
     let rest = rest.to_lowercase();
     for (section, keys) in SECTIONS {
         let Some(key) = rest.strip_prefix(section).and_then(|rest| rest.strip_prefix('_')) else { continue };
         if !keys.contains(&key) {
-            faults.push(format!(
-                "the variable {name} names no key of [{section}]; there are: {}",
-                keys.join(", ")
-            ));
+            let known = keys.join(", ");
+            // Whatever a file has at such a key, the variable is what is wrong.
+            faults.places.add_variable(name, name);
+            faults.at(name, format!("the variable names no key of [{section}]; there are: {known}"));
             return;
         }
         let value = match value.parse::<i64>() {
@@ -140,6 +136,7 @@ fn variable(whole: &mut toml::Table, name: &str, value: String, faults: &mut Vec
         let table = whole.entry(*section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
         if let Some(table) = table.as_table_mut() {
             table.insert(key.to_owned(), value);
+            faults.places.add_variable(&format!("{section}.{key}"), name);
         }
         return;
     }
@@ -149,11 +146,11 @@ fn variable(whole: &mut toml::Table, name: &str, value: String, faults: &mut Vec
 pub(super) struct Section<'a> {
     place: &'a str,
     left: toml::Table,
-    faults: &'a mut Vec<String>,
+    faults: &'a mut Faults,
 }
 
 impl<'a> Section<'a> {
-    pub fn new(place: &'a str, table: Option<&toml::Table>, faults: &'a mut Vec<String>) -> Self {
+    pub fn new(place: &'a str, table: Option<&toml::Table>, faults: &'a mut Faults) -> Self {
         Self { place, left: table.cloned().unwrap_or_default(), faults }
     }
 
@@ -166,7 +163,8 @@ impl<'a> Section<'a> {
         let value = self.left.remove(key)?;
         let found = read(&value);
         if found.is_none() {
-            self.faults.push(format!("`{}.{key}` must be {wanted}, not {value}", self.place));
+            let place = format!("{}.{key}", self.place);
+            self.faults.at(&place, format!("`{place}` must be {wanted}, not {value}"));
         }
         found
     }
@@ -214,12 +212,7 @@ impl<'a> Section<'a> {
     }
 }
 
-fn sections(
-    whole: &toml::Table,
-    base: &Path,
-    faults: &mut Vec<String>,
-    warnings: &mut Vec<String>,
-) -> Config {
+fn sections(whole: &toml::Table, base: &Path, faults: &mut Faults, warnings: &mut Vec<String>) -> Config {
     let table = |name: &str| whole.get(name).and_then(toml::Value::as_table);
     let folders = folders(&mut Section::new("folders", table("folders"), faults), base);
     let daemon = daemon(&mut Section::new("daemon", table("daemon"), faults), base);
@@ -252,10 +245,21 @@ fn sections(
                     instances.insert(name.clone(), instance);
                 }
             }
-            None => faults.push(format!("`instances.{name}` must be a table: [instances.{name}]")),
+            None => {
+                let place = format!("instances.{name}");
+                faults.at(&place, format!("`{place}` must be a table: [{place}]"));
+            }
         }
     }
-    Config { folders, daemon, scheduler, inbox, instances, warnings: std::mem::take(warnings) }
+    Config {
+        folders,
+        daemon,
+        scheduler,
+        inbox,
+        instances,
+        warnings: std::mem::take(warnings),
+        places: Places::default(),
+    }
 }
 
 fn folders(section: &mut Section<'_>, base: &Path) -> Folders {
