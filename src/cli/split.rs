@@ -4,7 +4,7 @@ use super::exit::{Exit, WrongUsage};
 use super::paint::{self, Colour, paint};
 use crate::config::Config;
 use crate::driver::{Drivers, Library};
-use crate::sheet::{Head, Pieces, Placement, Segmenter};
+use crate::sheet::{Fault, Head, Pieces, PiecesError, Placement, Segmenter};
 use anyhow::Context;
 use runsheet_sdk::{Flags, Kind, Settings};
 use serde::Serialize;
@@ -47,7 +47,7 @@ pub(super) fn run(config: &Config, sheet: &Path, driver: &str, json: bool) -> an
     match said? {
         Ok(()) => Ok(Exit::Fine),
         Err(fault) => {
-            paint::say(&format!("runsheet: {}", paint::plain(&fault)));
+            paint::say(&format!("runsheet: {fault}"));
             Ok(Exit::Failed)
         }
     }
@@ -72,7 +72,7 @@ fn cut(
     let shown = sheet.display();
     let head = match Head::read(&mut open(sheet)?)? {
         Ok(head) => head,
-        Err(fault) => return Ok(Err(format!("{shown}:{fault}"))),
+        Err(fault) => return Ok(Err(placed(sheet, &fault))),
     };
     let mut pieces = Pieces::new(open(sheet)?, library.split(settings)?);
     let mut segmenter = Segmenter::new(head.txn_mode, library.facts());
@@ -81,6 +81,7 @@ fn cut(
             Ok(Some(statement)) if statement.kind == Kind::Rows => continue,
             Ok(Some(statement)) => statement,
             Ok(None) => return Ok(segmenter.end().map_err(|why| format!("{shown}: {why}"))),
+            Err(PiecesError::Sheet(fault)) => return Ok(Err(placed(sheet, &fault))),
             Err(error) => return Ok(Err(format!("{shown}: {error}"))),
         };
         let placement = match segmenter.place(statement.kind, statement.flags, statement.line) {
@@ -99,6 +100,13 @@ fn cut(
             excerpt: statement.excerpt(),
         })?;
     }
+}
+
+/// A fault with its place, and the line that it is in.
+fn placed(sheet: &Path, fault: &Fault) -> String {
+    let Fault { line, column, message, excerpt, .. } = fault;
+    let place = format!("{}:{line}:{column}: {}", sheet.display(), paint::plain(message));
+    if excerpt.is_empty() { place } else { format!("{place}\n  {line} | {}", paint::plain(excerpt)) }
 }
 
 fn flags(flags: Flags) -> Vec<&'static str> {
