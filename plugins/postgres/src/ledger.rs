@@ -94,7 +94,8 @@ fn create(session: &mut Session) -> Result<(), Error> {
 
 fn explain(session: &Session, error: Error) -> Error {
     let hint = match error.class {
-        Class::Permission => format!(
+        // A server that only reads says what to do itself.
+        Class::Permission if error.sqlstate != "25006" => format!(
             "The account needs: GRANT CREATE ON DATABASE, or a schema made for it: CREATE SCHEMA {} AUTHORIZATION its-name; or set `ledger = \"none\"` on the instance",
             quoted(session.ledger_schema())
         ),

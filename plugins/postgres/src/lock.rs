@@ -26,12 +26,12 @@ pub(crate) fn try_lock(session: &mut Session) -> Result<TryLock, Error> {
     ))?;
     let holder = holder.first().map(|row| {
         let cell = |index: usize| row.get(index).cloned().flatten().unwrap_or_default();
-        let said = cell(3);
         Box::new(Identity {
             product: "PostgreSQL".to_owned(),
-            session: if said.is_empty() { cell(0) } else { format!("{} ({said})", cell(0)) },
+            session: cell(0),
             session_start: cell(1),
             user: cell(2),
+            doing: cell(3),
             ..Identity::default()
         })
     });

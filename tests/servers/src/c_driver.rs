@@ -41,10 +41,27 @@ pub fn compile_driver(sources: &[PathBuf], library: &Path) -> Result<()> {
         .args(FLAGS)
         .arg("-I")
         .arg(driver_header_folder())
+        .arg("-I")
+        .arg(tests().join("c-driver"))
         .args(sources)
         .arg("-o")
         .arg(library))?;
     Ok(())
+}
+
+/// The sources of the key/value driver in `tests/c-driver`.
+///
+/// # Errors
+/// Where the folder cannot be read.
+pub fn c_driver_sources() -> Result<Vec<PathBuf>> {
+    let mut sources = Vec::new();
+    for entry in std::fs::read_dir(tests().join("c-driver")).context("tests/c-driver is there")? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "c") {
+            sources.push(path);
+        }
+    }
+    Ok(sources)
 }
 
 /// The library of the key/value driver in `tests/c-driver`, built once in a process. It lies in a folder of its own below
@@ -63,16 +80,9 @@ fn build() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let folder = program.ancestors().nth(2).context("Cargo's folder")?.join("c-driver");
     std::fs::create_dir_all(&folder)?;
-    let mut sources = Vec::new();
-    for entry in std::fs::read_dir(tests().join("c-driver")).context("tests/c-driver is there")? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "c") {
-            sources.push(path);
-        }
-    }
     // Renamed into place, since other tests may have the old one mapped.
     let fresh = folder.join(format!("{}.so", std::process::id()));
-    compile_driver(&sources, &fresh)?;
+    compile_driver(&c_driver_sources()?, &fresh)?;
     let library = folder.join("librunsheet_driver_keyvalue.so");
     std::fs::rename(&fresh, &library)?;
     Ok(library)

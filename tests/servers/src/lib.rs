@@ -5,12 +5,14 @@ mod c_driver;
 mod certificates;
 mod data;
 mod mysql;
+mod pooler;
 mod postgres;
 mod process;
 
-pub use c_driver::{build_c_driver, compile_driver, driver_header_folder};
+pub use c_driver::{build_c_driver, c_driver_sources, compile_driver, driver_header_folder};
 pub use certificates::{Authority, Issued, Request, self_signed};
 pub use mysql::{Family, MySql, MySqlOptions};
+pub use pooler::Pooler;
 pub use postgres::{Postgres, PostgresOptions};
 pub use process::wait_until;
 

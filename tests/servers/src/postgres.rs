@@ -24,6 +24,8 @@ pub struct PostgresOptions {
     pub hba: Vec<String>,
     /// Lines of `pg_ident.conf`.
     pub ident: Vec<String>,
+    /// Variables of its environment.
+    pub environment: Vec<(String, String)>,
 }
 
 /// A running PostgreSQL.
@@ -33,6 +35,7 @@ pub struct Postgres {
     port: u16,
     process: Option<Process>,
     authority: Option<Authority>,
+    environment: Vec<(String, String)>,
 }
 
 fn binary(name: &str) -> Result<PathBuf> {
@@ -67,7 +70,8 @@ impl Postgres {
             Ok(())
         })?;
         let mut hba = options.hba.join("\n");
-        hba.push_str("\nlocal all all trust\nhost all all 127.0.0.1/32 trust\nhost all all ::1/128 trust\n");
+        hba.push_str("\nlocal all all trust\nlocal replication all trust\n");
+        hba.push_str("host all all 127.0.0.1/32 trust\nhost all all ::1/128 trust\n");
         fs::write(data.join("pg_hba.conf"), hba)?;
         fs::write(data.join("pg_ident.conf"), options.ident.join("\n"))?;
         let mut settings = String::from(
@@ -83,13 +87,28 @@ impl Postgres {
         settings.push('\n');
         fs::write(data.join("postgresql.auto.conf"), settings)?;
         give(folder.path(), USER)?;
-        let mut server = Self { port: free_port()?, folder, process: None, authority };
+        let environment = options.environment.clone();
+        let mut server = Self { port: free_port()?, folder, process: None, authority, environment };
+        server.run()?;
+        Ok(server)
+    }
+
+    /// Starts a standby of this server, which follows it and only reads.
+    pub fn standby(&self) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("runsheet-pg-").tempdir()?;
+        give(folder.path(), USER)?;
+        let mut copy = as_user(USER, &binary("pg_basebackup")?);
+        copy.args(["-U", "postgres", "-R", "-X", "stream", "-c", "fast", "-p", &self.port.to_string()]);
+        run(copy.arg("-h").arg(self.folder.path()).arg("-D").arg(folder.path().join("data")))?;
+        let environment = Vec::new();
+        let mut server = Self { port: free_port()?, folder, process: None, authority: None, environment };
         server.run()?;
         Ok(server)
     }
 
     fn run(&mut self) -> Result<()> {
         let mut command = as_user(USER, &binary("postgres")?);
+        command.envs(self.environment.iter().cloned());
         command.arg("-D").arg(self.folder.path().join("data"));
         command.arg("-k").arg(self.folder.path()).arg("-p").arg(self.port.to_string());
         let log = self.folder.path().join("log");

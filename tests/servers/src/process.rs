@@ -1,7 +1,7 @@
 //! A server's process: as a user that the server accepts, dead when the test is dead.
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
@@ -98,6 +98,28 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) -> Result<()> {
     Ok(())
 }
 
+/// The processes that a process has started, and theirs. PostgreSQL's put themselves into sessions of their own.
+fn descendants(of: Pid) -> Vec<Pid> {
+    let mut parents = Vec::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // The name may have blanks; behind it come the state and the parent.
+        let parent =
+            stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<i32>().ok());
+        parents.extend(parent.map(|parent| (process, parent)));
+    }
+    let mut found = vec![of.as_raw_nonzero().get()];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        next += 1;
+        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(process, _)| *process));
+    }
+    found.into_iter().skip(1).filter_map(Pid::from_raw).collect()
+}
+
 impl Process {
     /// Starts a server, its output in `log`, and waits until `answers`.
     pub fn start(
@@ -128,12 +150,15 @@ impl Process {
         Pid::from_raw(i32::try_from(self.child.id()).ok()?)
     }
 
-    /// Sends a signal to the server and all that it has started.
+    /// Sends a signal to the server and all that it has started, wherever that has put itself.
     pub fn signal(&self, signal: Signal) {
-        if let Some(group) = self.group() {
-            // Gone already is as good.
-            let _ = kill_process_group(group, signal);
+        let Some(group) = self.group() else { return };
+        // Stopped first, so that nothing new is started meanwhile. What is gone already is as good.
+        let _ = kill_process(group, Signal::STOP);
+        for process in descendants(group) {
+            let _ = kill_process(process, signal);
         }
+        let _ = kill_process_group(group, signal);
     }
 
     /// Kills it, as a power cut would, but for what the system has in its memory.
@@ -145,7 +170,7 @@ impl Process {
     /// Ends it in order.
     pub fn end(&mut self) {
         if let Some(pid) = self.group() {
-            let _ = rustix::process::kill_process(pid, Signal::TERM);
+            let _ = kill_process(pid, Signal::TERM);
         }
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(20) {
