@@ -162,6 +162,19 @@ impl Site {
         self.run(arguments).map(Said::of)
     }
 
+    /// Runs a command of the program on a terminal of so many columns and rows, and gives what it wrote there.
+    pub fn on_terminal(&self, columns: u16, rows: u16, arguments: &str) -> Result<Said> {
+        let (program, config) = (program(), self.path("config.toml"));
+        let script = format!(
+            "stty cols {columns} rows {rows}; exec {} --config {} {arguments}",
+            program.display(),
+            config.display()
+        );
+        let output =
+            Command::new("script").args(["-qec", &script, "/dev/null"]).stdin(Stdio::null()).output()?;
+        Ok(Said::of(output))
+    }
+
     /// Takes Runsheet's own lock on a SQLite database: a task on it is RUNNING, and does not end before this is dropped.
     pub fn hold(&self, database: &str) -> Result<fs::File> {
         let path = self.path("databases").join(format!("{database}.db-runsheet-lock"));
