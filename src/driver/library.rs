@@ -6,12 +6,12 @@ use super::splitter::Splitter;
 use super::trust;
 use libloading::os::unix::{Library as Mapped, RTLD_LOCAL, RTLD_NOW};
 use runsheet_sdk::abi::{
-    RSD_ABI_MINOR, rsd_driver, rsd_entry, rsd_host, rsd_judge, rsd_ledger, rsd_load, rsd_lock, rsd_open_args,
-    rsd_option, rsd_split, rsd_str,
+    RSD_ABI_MINOR, RSD_FAILED, RSD_OK, rsd_driver, rsd_entry, rsd_host, rsd_judge, rsd_ledger, rsd_load,
+    rsd_lock, rsd_open_args, rsd_option, rsd_split, rsd_str,
 };
 use runsheet_sdk::sink::{Collected, size};
 use runsheet_sdk::text::{lend, string};
-use runsheet_sdk::{Error, Facts, Notice, Settings};
+use runsheet_sdk::{Error, Facts, Failure, Notice, Settings};
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
@@ -128,11 +128,16 @@ impl Library {
         let mut dropped = |_: Notice| {};
         let mut collected = Collected::new(&mut dropped);
         let sink = collected.sink();
-        with_args(settings, "", "", |args| {
+        let status = with_args(settings, "", "", |args| {
             // SAFETY: rule 3: arguments and sink live during the call; `start` saw that the function is there.
-            unsafe { check(args, &sink) };
+            unsafe { check(args, &sink) }
         });
-        std::mem::take(&mut collected.errors)
+        let failed = status != RSD_OK && (status != RSD_FAILED || collected.errors.is_empty());
+        // Settings that the driver could not judge are not good ones.
+        let unsaid = failed.then(|| collected.error(Failure::from_abi(status)));
+        let mut faults = std::mem::take(&mut collected.errors);
+        faults.extend(unsaid);
+        faults
     }
 
     /// Connects to a database. `label` is what the session calls itself on the server.

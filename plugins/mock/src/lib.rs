@@ -67,6 +67,7 @@ impl Driver for Mock {
     const TITLE: &'static str = "No database";
     const FACTS: Facts =
         Facts::TRANSACTIONAL_DDL.with(Facts::ERROR_POSITION).with(Facts::CANCEL).with(Facts::NOTICES);
+    const HAS_LOAD: bool = true;
     type Connection = Session;
     type Splitter = MockSplitter;
 
