@@ -30,6 +30,7 @@ impl Driver for Postgres {
     const TITLE: &'static str = "PostgreSQL";
     const FACTS: Facts =
         Facts::TRANSACTIONAL_DDL.with(Facts::ERROR_POSITION).with(Facts::CANCEL).with(Facts::NOTICES);
+    const HAS_LOAD: bool = true;
     type Connection = Session;
     type Splitter = PostgresSplitter;
 

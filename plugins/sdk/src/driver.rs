@@ -19,6 +19,8 @@ pub trait Driver: 'static {
     const TITLE: &'static str;
     /// What is true of the engine.
     const FACTS: Facts;
+    /// Whether its sessions have [`Connection::load`].
+    const HAS_LOAD: bool = false;
     /// Its sessions.
     type Connection: Connection;
     /// Its way of cutting sheets.
@@ -76,7 +78,7 @@ pub trait Connection: Send + 'static {
     /// The complete mark that brought a schema version, if any.
     fn find_version(&mut self, schema_version: &str) -> Result<Option<Mark>, Error>;
 
-    /// Loads of rows that stand in the sheet, where the engine has them.
+    /// Loads of rows that stand in the sheet, where the engine has them and [`Driver::HAS_LOAD`] says so.
     fn load(&mut self) -> Option<&mut dyn LoadRows> {
         None
     }

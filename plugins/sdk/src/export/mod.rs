@@ -94,9 +94,15 @@ impl<D: Driver> Tables<D> {
     });
 }
 
-/// Remembers the host for [`crate::log`].
+/// Remembers the host for [`crate::log`], and lets the words of panics go there: a driver writes nothing to standard error
+/// (rule 6). A library in Rust has a standard library of its own, so no panic of the daemon's comes here.
 pub fn attach(host: *const rsd_host) {
     log::attach(host);
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let words = panic.payload_as_str().unwrap_or("it has no words");
+        log::line(log::Level::Error, format_args!("a panic at {place}: {words}"));
+    }));
 }
 
 /// Exports a type that implements [`Driver`] as this library's driver.
@@ -129,13 +135,8 @@ macro_rules! export_driver {
 
 /// Runs a function's body; a panic becomes `RSD_DRIVER_BUG`.
 fn guarded(what: &str, body: impl FnOnce() -> rsd_status) -> rsd_status {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
-        let said = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_default();
-        log::line(log::Level::Error, format_args!("the driver panicked in {what}: {said}"));
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+        log::line(log::Level::Error, format_args!("the driver panicked in {what}; its words are above"));
         RSD_DRIVER_BUG
     })
 }
@@ -324,7 +325,7 @@ unsafe extern "C" fn extension<D: Driver>(id: rsd_str) -> *const c_void {
         b"rsd.split/1" => std::ptr::from_ref(&Tables::<D>::SPLIT.0).cast(),
         b"rsd.lock/1" => std::ptr::from_ref(&Tables::<D>::LOCK.0).cast(),
         b"rsd.ledger/1" => std::ptr::from_ref(&Tables::<D>::LEDGER.0).cast(),
-        b"rsd.load/1" => std::ptr::from_ref(&Tables::<D>::LOAD.0).cast(),
+        b"rsd.load/1" if D::HAS_LOAD => std::ptr::from_ref(&Tables::<D>::LOAD.0).cast(),
         b"rsd.judge/1" => std::ptr::from_ref(&Tables::<D>::JUDGE.0).cast(),
         _ => std::ptr::null(),
     }
