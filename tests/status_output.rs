@@ -122,31 +122,6 @@ fn a_plan_is_drawn_with_its_error_and_what_to_do() -> Result<()> {
     assert_eq!(head[..2], ["projects/shop/plans/x  BLOCKED", "Add the order index"]);
     assert!(head[2].starts_with("accepted 2") && head[2].contains(", started 2"), "{text}");
     assert_eq!(head[3..], ["1 of 3 tasks done, 1 waiting, 1 failed", "", "Stage 1 · schema  failed"]);
-    let error = &task(&plan, "bad")["runs"][0]["error"];
-    let fields = ["code", "class", "message", "statement", "line", "column", "excerpt"];
-    assert_eq!(keys(error), fields.into());
-    assert_eq!(json!([error["statement"], error["line"], error["column"]]), json!([2, 3, 28]), "{error:#}");
-    assert_eq!(error["excerpt"], "INSERT INTO t VALUES (1), (nope)");
-    assert!(error["message"].as_str().is_some_and(|message| message.contains("nope")), "{error:#}");
-
-    let later = task(&plan, "later");
-    assert_eq!((&later["schemaVersion"], &later["runs"]), (&Value::Null, &json!([])));
-    assert_eq!(later["waiting"], json!({ "cause": "STAGE", "on": ["stage 1"], "until": null }));
-
-    // The result, and what one asks a daemon, are the same to the letter.
-    let text = std::fs::read_to_string(site.path("results/shop/x/result.json"))?;
-    assert_eq!(text, site.say(&["status", "x", "--json"])?.out);
-    Ok(())
-}
-
-#[test]
-fn a_plan_is_drawn_with_its_error_and_what_to_do() -> Result<()> {
-    let site = failed()?;
-    let said = site.say(&["status", "x"])?;
-    assert_eq!(said.code, 0, "{said:?}");
-    let text = timeless(&said.out);
-    let begins = "projects/shop/plans/x  BLOCKED\nAdd the order index\naccepted T T started T T\n1 of 3 tasks done, 1 waiting, 1 failed\n\nStage 1 · schema  failed\n";
-    assert!(text.starts_with(begins), "{text}");
     let error = "      at projects/test/sheets/fail:3:28, statement 2\n      3 | INSERT INTO t VALUES (1), (nope)\n        |                            ^\n";
     for words in [
         error,
