@@ -160,7 +160,11 @@ fn parameters(settings: &Settings, faults: &mut Vec<Error>) -> Vec<(&'static str
     if charset.is_empty() || !charset.chars().all(is_name) {
         faults.push(Error::setting("charset", "`charset` must be the name of an encoding, such as LATIN1"));
     }
-    let mut parameters = vec![("client_encoding", charset.to_owned())];
+    let mut parameters = vec![
+        ("client_encoding", charset.to_owned()),
+        // The splitter begins with it, whatever the database's own default is.
+        ("standard_conforming_strings", "on".to_owned()),
+    ];
     for key in ["statement_timeout", "lock_timeout"] {
         if settings.text(key).is_some() {
             let limit = time(settings, key, 0, faults);

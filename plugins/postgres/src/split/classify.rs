@@ -1,6 +1,7 @@
 //! What kind a statement is, and whether it can stand in a transaction, from its words. The list of those that cannot was tried
 //! on a server, statement by statement.
 
+use super::strings;
 use runsheet_sdk::{Class, Error, Flags, Kind};
 
 /// How many words are kept.
@@ -13,7 +14,8 @@ const WORD_BYTES_MAX: usize = 24;
 pub(super) struct Words {
     kept: Vec<String>,
     last_is_from: bool,
-    from_stdin: bool,
+    /// COPY … FROM STDIN, or STDOUT, which the server takes for the same.
+    from_client: bool,
     concurrently: bool,
     writes: bool,
     set_tablespace: bool,
@@ -27,14 +29,15 @@ impl Words {
         let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
         self.writes |=
             matches!(word.len(), 5 | 6) && (is(b"insert") || is(b"update") || is(b"delete") || is(b"merge"));
-        if parentheses > 0 {
+        // A query may begin with parentheses.
+        if parentheses > 0 && !self.kept.is_empty() {
             return;
         }
         if self.kept.len() < KEPT_MAX {
             let short = word.get(..word.len().min(WORD_BYTES_MAX)).unwrap_or_default();
             self.kept.push(String::from_utf8_lossy(short).to_lowercase());
         }
-        self.from_stdin |= self.last_is_from && is(b"stdin");
+        self.from_client |= self.last_is_from && (is(b"stdin") || is(b"stdout"));
         self.last_is_from = is(b"from");
         self.concurrently |= is(b"concurrently");
         self.set_tablespace |= self.last_is_set && is(b"tablespace");
@@ -47,6 +50,7 @@ impl Words {
     pub fn other(&mut self) {
         self.last_is_from = false;
         self.last_is_set = false;
+        self.last_is_and = false;
     }
 
     fn word(&self, index: usize) -> &str {
@@ -65,7 +69,7 @@ impl Words {
     ///
     /// # Errors
     /// With what to do instead.
-    pub fn refuse(&self, at: usize) -> Result<(), Error> {
+    pub fn refuse(&self, statement: &[u8]) -> Result<(), Error> {
         let message = match (self.word(0), self.word(1)) {
             ("prepare", "transaction") => {
                 "PREPARE TRANSACTION would leave a transaction open behind the task; commit it in the sheet"
@@ -73,9 +77,25 @@ impl Words {
             ("commit" | "end" | "rollback" | "abort", _) if self.chain => {
                 "AND CHAIN opens a transaction that is not said by a BEGIN; write COMMIT and BEGIN"
             }
+            ("discard", "all") => {
+                "DISCARD ALL would let go of the lock that keeps a second runner out; write RESET ALL, DISCARD TEMP, DISCARD PLANS or DISCARD SEQUENCES"
+            }
+            ("set", "local") if strings::setting(statement) == Some(false) => {
+                "standard_conforming_strings would be off only to the end of the transaction; write SET without LOCAL, or strings as E'…'"
+            }
             _ => return Ok(()),
         };
-        Err(Error::new(Class::Syntax, message).at(at))
+        Err(Error::new(Class::Syntax, message))
+    }
+
+    /// Whether a backslash escapes in the strings after this statement, where it did or did not in those before.
+    pub fn escapes(&self, statement: &[u8], before: bool) -> bool {
+        match (self.word(0), self.word(1)) {
+            ("set", _) => strings::setting(statement).map_or(before, |conforming| !conforming),
+            ("reset", "all") => false,
+            ("reset", _) if strings::setting(statement).is_some() => false,
+            _ => before,
+        }
     }
 
     pub fn classify(self, statement: &[u8]) -> (Kind, Flags) {
@@ -91,23 +111,19 @@ impl Words {
             ("savepoint" | "release", _) => plain(Kind::Savepoint),
             ("set", "local" | "transaction" | "constraints") => plain(Kind::Session),
             ("set" | "reset", _) => (Kind::Session, Flags::SESSION),
-            ("discard", "all") => (Kind::Session, Flags::ALONE.with(Flags::SESSION)),
             ("discard" | "deallocate" | "prepare" | "listen" | "unlisten" | "load", _) => {
                 (Kind::Session, Flags::SESSION)
             }
-            ("copy", _) if self.from_stdin => plain(Kind::Load),
+            ("copy", _) if self.from_client => plain(Kind::Load),
             ("insert" | "update" | "delete" | "merge" | "copy", _) => plain(Kind::Dml),
             ("with", _) if self.writes => plain(Kind::Dml),
             ("select", _) if sets_config(statement) => (Kind::Session, Flags::SESSION),
             ("with" | "select" | "values" | "table" | "show" | "explain" | "fetch", _) => plain(Kind::Query),
             ("call" | "do", _) => (Kind::Call, Flags::MAY_COMMIT),
             ("vacuum", _) => (Kind::Maintenance, Flags::ALONE.with(Flags::REPEATABLE)),
-            ("cluster", "" | "verbose") => (Kind::Maintenance, Flags::ALONE.with(Flags::REPEATABLE)),
-            ("analyze" | "cluster" | "checkpoint", _) => (Kind::Maintenance, Flags::REPEATABLE),
-            ("reindex", _) if self.reindexes_alone() => {
-                (Kind::Maintenance, Flags::ALONE.with(Flags::REPEATABLE))
-            }
-            ("reindex", _) => (Kind::Maintenance, Flags::REPEATABLE),
+            // Of a partitioned table, or of all, these two cannot be in a transaction either, and their words do not tell.
+            ("cluster" | "reindex", _) => (Kind::Maintenance, Flags::ALONE.with(Flags::REPEATABLE)),
+            ("analyze" | "checkpoint", _) => (Kind::Maintenance, Flags::REPEATABLE),
             ("create" | "drop" | "alter", _) if self.ddl_is_alone() => alone(Kind::Ddl),
             (
                 "create" | "drop" | "alter" | "truncate" | "comment" | "grant" | "revoke" | "import"
@@ -117,12 +133,6 @@ impl Words {
             | ("security" | "reassign", _) => plain(Kind::Ddl),
             _ => plain(Kind::Other),
         }
-    }
-
-    /// REINDEX of anything but one table or index, or concurrently. Options in parentheses are not among the words.
-    fn reindexes_alone(&self) -> bool {
-        let what = if self.word(1) == "verbose" { self.word(2) } else { self.word(1) };
-        self.concurrently || matches!(what, "database" | "system" | "schema")
     }
 
     fn ddl_is_alone(&self) -> bool {
