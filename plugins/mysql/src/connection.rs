@@ -4,7 +4,7 @@ use crate::cancel::Cancel;
 use crate::connect::connect;
 use crate::settings::Options;
 use crate::split::MySqlSplitter;
-use crate::{error, ledger, raw};
+use crate::{error, farewell, ledger, raw};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use runsheet_sdk::{
@@ -56,16 +56,19 @@ impl Session {
             "SELECT CONCAT(@@max_allowed_packet), VERSION(), CURRENT_USER(), CONCAT(CONNECTION_ID()), CONCAT(@@hostname, ':', @@port), CONCAT(UTC_TIMESTAMP())",
         )?;
         let (packet, version, user, session, system, now) = row.unwrap_or_default();
-        let uptime: Option<(String, String)> = self.ask("SHOW GLOBAL STATUS LIKE 'Uptime'")?;
-        let uptime = uptime.map(|(_, seconds)| seconds).unwrap_or_default();
         self.packet_max = packet.parse().unwrap_or(usize::MAX);
         let product = if version.contains("MariaDB") { "MariaDB" } else { "MySQL" };
+        let schema = if product == "MariaDB" { "information_schema" } else { "performance_schema" };
+        // Both are seconds of the statement's own beginning, so that every session computes the same.
+        let started: Option<String> = self.ask(&format!(
+            "SELECT CONCAT(UTC_TIMESTAMP() - INTERVAL VARIABLE_VALUE SECOND) FROM {schema}.global_status WHERE VARIABLE_NAME = 'Uptime'"
+        ))?;
         self.identity = Identity {
             product: product.to_owned(),
             version,
             session,
-            session_start: now.clone(),
-            system: format!("{system}, up for {uptime} s at {now}"),
+            session_start: now,
+            system: format!("{system} started {}", started.unwrap_or_default()),
             database: self.database.clone(),
             user,
             ..Identity::default()
@@ -83,6 +86,14 @@ impl Session {
 
     fn failed(&mut self, failed: mysql::Error, sql: &[u8]) -> Error {
         self.lose(error::from(failed, sql))
+    }
+
+    /// Fails where the session is gone already, so that nothing is sent to it.
+    fn is_there(&mut self) -> Result<(), Error> {
+        if self.lost {
+            return Err(Error::lost("the connection was lost before", Applied::No));
+        }
+        farewell::look(&self.client).map_err(|error| self.lose(error))
     }
 
     /// Remembers that the connection is gone, where an error says so.
@@ -163,6 +174,7 @@ fn exchange(client: &mut Conn, sql: &[u8]) -> mysql::Result<Came> {
 
 impl Connection for Session {
     fn reset(&mut self, _label: &str) -> Result<(), Error> {
+        self.is_there()?;
         self.in_transaction = false;
         self.holds_lock = false;
         self.ledger_is_known = false;
@@ -176,17 +188,17 @@ impl Connection for Session {
     }
 
     fn ping(&mut self) -> Result<(), Error> {
+        self.is_there()?;
         self.client.ping().map_err(|failed| self.failed(failed, b""))
     }
 
     fn identify(&mut self) -> Result<Identity, Error> {
+        self.is_there()?;
         Ok(self.identity.clone())
     }
 
     fn execute(&mut self, sql: &[u8], notices: Notices<'_>) -> Result<Outcome, Error> {
-        if self.lost {
-            return Err(Error::lost("the connection was lost before", Applied::No));
-        }
+        self.is_there()?;
         if sql.len() + 1 > self.packet_max {
             return Err(Error::new(
                 Class::Resource,
@@ -214,18 +226,21 @@ impl Connection for Session {
     }
 
     fn begin(&mut self) -> Result<(), Error> {
+        self.is_there()?;
         self.run("START TRANSACTION")?;
         self.in_transaction = true;
         Ok(())
     }
 
     fn commit(&mut self, _notices: Notices<'_>) -> Result<(), Error> {
+        self.is_there()?;
         self.run("COMMIT")?;
         self.in_transaction = false;
         Ok(())
     }
 
     fn rollback(&mut self) -> Result<(), Error> {
+        self.is_there()?;
         self.run("ROLLBACK")?;
         self.in_transaction = false;
         Ok(())
@@ -236,6 +251,7 @@ impl Connection for Session {
     }
 
     fn try_lock(&mut self) -> Result<TryLock, Error> {
+        self.is_there()?;
         if self.holds_lock {
             return Ok(TryLock::Held);
         }
@@ -257,6 +273,7 @@ impl Connection for Session {
     }
 
     fn unlock(&mut self) -> Result<(), Error> {
+        self.is_there()?;
         if !self.holds_lock {
             return Ok(());
         }
@@ -266,18 +283,22 @@ impl Connection for Session {
     }
 
     fn prepare_ledger(&mut self) -> Result<(), Error> {
+        self.is_there()?;
         ledger::prepare(self).map_err(|error| self.lose(error))
     }
 
     fn write_mark(&mut self, mark: &Mark) -> Result<(), Error> {
+        self.is_there()?;
         ledger::write(self, mark)
     }
 
     fn read_marks(&mut self, task: &str) -> Result<Vec<Mark>, Error> {
+        self.is_there()?;
         ledger::read(self, task)
     }
 
     fn find_version(&mut self, schema_version: &str) -> Result<Option<Mark>, Error> {
+        self.is_there()?;
         ledger::find_version(self, schema_version)
     }
 }

@@ -5,6 +5,7 @@ mod cancel;
 mod connect;
 mod connection;
 mod error;
+mod farewell;
 mod ledger;
 mod raw;
 mod settings;
