@@ -1,6 +1,7 @@
 //! What came of a run: a verdict for every rule, for people and for tests.
 
 use std::fmt;
+use std::time::Duration;
 
 /// What came of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Outcome {
     pub rule: &'static str,
     /// What came of it.
     pub verdict: Verdict,
+    /// How long that took.
+    pub time: Duration,
 }
 
 /// What came of a run.
@@ -54,12 +57,13 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} (RUNSHEET_SEED={})", self.driver, self.seed)?;
-        for Outcome { name, rule, verdict } in &self.outcomes {
+        for Outcome { name, rule, verdict, time } in &self.outcomes {
+            let time = time.as_millis();
             match verdict {
-                Verdict::Passed => writeln!(f, "  passed   {name:<26} {rule}")?,
-                Verdict::Skipped(why) => writeln!(f, "  skipped  {name:<26} {why}")?,
+                Verdict::Passed => writeln!(f, "  passed   {time:>6} ms  {name:<26} {rule}")?,
+                Verdict::Skipped(why) => writeln!(f, "  skipped             {name:<26} {why}")?,
                 Verdict::Failed(seen) => {
-                    writeln!(f, "  FAILED   {name:<26} {rule}\n           but {seen}")?;
+                    writeln!(f, "  FAILED   {time:>6} ms  {name:<26} {rule}\n           but {seen}")?;
                 }
             }
         }

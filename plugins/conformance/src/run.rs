@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long a case may take; one that takes longer hangs.
 const CASE_TIME_MAX: Duration = Duration::from_secs(120);
@@ -33,7 +33,8 @@ pub fn run(target: Target) -> Result<Report> {
         Ok(library) => library,
         Err(error) => {
             let verdict = Verdict::Failed(error);
-            let outcomes = vec![Outcome { name: "load", rule: "The library can be loaded.", verdict }];
+            let rule = "The library can be loaded.";
+            let outcomes = vec![Outcome { name: "load", rule, verdict, time: Duration::ZERO }];
             return Ok(Report { driver: target.library.display().to_string(), seed, outcomes });
         }
     };
@@ -78,12 +79,13 @@ pub fn load(path: &Path) -> Result<Library, String> {
 
 fn outcome(bench: &Arc<Bench>, case: Case) -> Outcome {
     let Case { name, rule, .. } = case;
+    let begun = Instant::now();
     let missing = case.needs.iter().find_map(|need| need.missing(bench));
     let verdict = match missing {
         Some(why) => Verdict::Skipped(why),
         None => verdict(bench, case),
     };
-    Outcome { name, rule, verdict }
+    Outcome { name, rule, verdict, time: begun.elapsed() }
 }
 
 /// Checks a case on a thread of its own, so that a call that never ends does not hold up the others.

@@ -14,6 +14,9 @@ use std::sync::OnceLock;
 /// Kept here, so that what lives as long as the process is not taken for a leak.
 static LIBRARY: OnceLock<Library> = OnceLock::new();
 
+/// The C library's own signals, which it catches from the first thread on.
+const SIGNALS_OF_LIBC: u64 = 1 << (32 - 1) | 1 << (33 - 1);
+
 /// What the process holds: its descriptors, and the signals that it catches, its umask and its working directory.
 fn holdings() -> Result<Vec<String>> {
     let mut holdings = Vec::new();
@@ -26,9 +29,16 @@ fn holdings() -> Result<Vec<String>> {
     holdings.retain(|target| !target.starts_with("/proc/"));
     holdings.sort();
     let status = fs::read_to_string("/proc/self/status")?;
-    let watched =
-        |line: &&str| ["SigCgt", "SigIgn", "SigBlk", "Umask"].iter().any(|name| line.starts_with(name));
-    holdings.extend(status.lines().filter(watched).map(str::to_owned));
+    for line in status.lines() {
+        match line.split_once(":\t") {
+            Some((name @ ("SigCgt" | "SigIgn" | "SigBlk"), signals)) => {
+                let signals = u64::from_str_radix(signals, 16)? & !SIGNALS_OF_LIBC;
+                holdings.push(format!("{name} {signals:x}"));
+            }
+            Some(("Umask", _)) => holdings.push(line.to_owned()),
+            _ => {}
+        }
+    }
     holdings.push(format!("in {}", std::env::current_dir()?.display()));
     Ok(holdings)
 }

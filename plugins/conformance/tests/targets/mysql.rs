@@ -4,7 +4,7 @@ use super::{library, settings};
 use anyhow::{Context, Result, bail};
 use runsheet_conformance::{Counted, Failing, Misplaced, Notices, Outside, Sheet, Statements, Target};
 use runsheet_sdk::{Class, Identity};
-use runsheet_test_servers::{MySql, fresh_name};
+use runsheet_test_servers::{Family, MySql, fresh_name};
 use std::any::Any;
 use std::fmt::Write;
 use std::thread::JoinHandle;
@@ -16,12 +16,20 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 /// A target on a server.
 pub fn target(server: &'static MySql) -> Result<Target> {
     server.execute("", "CREATE USER IF NOT EXISTS refused IDENTIFIED BY 'another'")?;
-    let socket = server.socket().display().to_string();
-    let mut refused = settings(&[("socket", &socket), ("user", "refused")]);
+    let (socket, port) = (server.socket().display().to_string(), server.port().to_string());
+    // One of them by its socket, the other by its port and TLS.
+    let place = match server.family() {
+        Family::MariaDb => vec![("socket", socket.as_str())],
+        Family::MySql => vec![("host", "127.0.0.1"), ("port", port.as_str()), ("tls", "require")],
+    };
+    let mut given = settings(&place);
+    given.set("user", "root", false);
+    let mut refused = settings(&place);
+    refused.set("user", "refused", false);
     refused.set("password", "wrong horse 4711", true);
     Ok(Target {
         library: library("mysql"),
-        settings: settings(&[("socket", &socket), ("user", "root")]),
+        settings: given,
         required: vec!["user"],
         refused: Some(refused),
         database: server.fresh_database()?,
@@ -93,7 +101,7 @@ fn statements() -> Statements {
             statement: many_warnings(1500),
             count: 1500,
         }),
-        slow: "INSERT INTO mysql.nothing_like_it SELECT SLEEP(600)",
+        slow: "SELECT SLEEP(300) FROM (SELECT 1 UNION ALL SELECT 2) AS two",
         read_only: "SET SESSION TRANSACTION READ ONLY",
         temporary: "CREATE TEMPORARY TABLE {table} (id INTEGER PRIMARY KEY, text VARCHAR(100))",
         load: None,

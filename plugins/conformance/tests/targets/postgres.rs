@@ -17,7 +17,7 @@ pub fn target() -> Result<Target> {
     })?);
     server.execute("postgres", "CREATE ROLE refused LOGIN PASSWORD 'another'")?;
     let port = server.port().to_string();
-    let place = [("host", "127.0.0.1"), ("port", port.as_str())];
+    let place = [("host", "127.0.0.1"), ("port", port.as_str()), ("tls", "disable")];
     let mut given = settings(&place);
     given.set("user", "postgres", false);
     let mut refused = settings(&place);

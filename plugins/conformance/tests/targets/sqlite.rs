@@ -46,7 +46,7 @@ fn statements() -> Statements {
             failing("INSERT INTO {table} VALUES (7, 'new'), (1, 'again')", Class::Constraint),
             failing("INSERT OR ROLLBACK INTO {table} VALUES (1, 'again')", Class::Constraint),
             failing("INSERT OR FAIL INTO {table} VALUES (1, 'again')", Class::Constraint),
-            failing("SELECT nothing FROM {table}", Class::MissingObject),
+            failing("SELECT absent FROM {table}", Class::MissingObject),
             failing("SELECT * FROM {table}_nowhere", Class::MissingObject),
             failing("CREATE TABLE {table} (id INTEGER)", Class::AlreadyExists),
             failing("INSERT INTO {table} VALUE (2, 'x')", Class::Syntax),
@@ -64,7 +64,7 @@ fn statements() -> Statements {
             "INSERT INTO {table} VALUES ({id}, 'x; y'); /* after; this */ -- and; this\n",
         ],
         misplaced: vec![
-            Misplaced { text: "SELECT 'äöü€𝄞', nothing", at: "nothing" },
+            Misplaced { text: "SELECT 'äöü€𝄞', absent", at: "absent" },
             Misplaced { text: "SELECT 'äöü€𝄞',\n  '€' FORM sqlite_schema x", at: "sqlite_schema" },
         ],
         notices: None,
