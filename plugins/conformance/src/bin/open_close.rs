@@ -5,14 +5,18 @@
 //! open_close LIBRARY COUNT DATABASE STATEMENT WRONG [SETTING=VALUE]...
 
 use anyhow::{Context, Result, bail, ensure};
-use runsheet::driver::{Library, Lock};
+use runsheet::driver::{Connection, Library, Lock};
 use runsheet_sdk::{Settings, Split};
 use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// Kept here, so that what lives as long as the process is not taken for a leak.
 static LIBRARY: OnceLock<Library> = OnceLock::new();
+
+/// How long the lock of the session before may stay.
+const LOCK_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// The C library's own signals, which it catches from the first thread on.
 const SIGNALS_OF_LIBC: u64 = 1 << (32 - 1) | 1 << (33 - 1);
@@ -49,12 +53,22 @@ fn unchanged(before: &[String], when: &str) -> Result<()> {
     Ok(())
 }
 
+/// Takes the lock. A server may hear of the end of the session before only after this one has begun.
+fn take_lock(session: &mut Connection) -> Result<()> {
+    let begun = Instant::now();
+    while session.try_lock()? != Lock::Held {
+        ensure!(begun.elapsed() < LOCK_TIME_MAX, "the lock is not given");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
 /// One session's whole life, and a sheet that is split beside it.
 fn once(library: Library, settings: &Settings, database: &str, statement: &str, wrong: &str) -> Result<()> {
     let mut notices = |_| {};
     let mut session = library.open(settings, database, "open_close", &mut notices)?;
     session.identify()?;
-    ensure!(session.try_lock()? == Lock::Held, "the lock was not given");
+    take_lock(&mut session)?;
     session.execute(statement.as_bytes(), &mut notices)?;
     let failure = session.execute(wrong.as_bytes(), &mut notices).err().context("the wrong statement ran")?;
     ensure!(!failure.message.is_empty(), "the wrong statement failed without a word");
