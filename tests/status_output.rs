@@ -346,7 +346,7 @@ fn the_list_shows_every_plan_that_goes_on_and_the_last_that_ended() -> Result<()
     let mut site = Site::on(&Engine::Sqlite, "")?;
     assert_eq!(site.say(&["status"])?.code, 3, "there is neither a daemon nor a state");
     site.start()?;
-    until("the daemon answers", || Ok(site.say(&["status"])?.code == 0))?;
+    until("the daemon answers", || Ok(site.say(&["status"])?.err.is_empty()))?;
     assert!(site.say(&["status"])?.out.starts_with("No plan was taken in yet"));
     assert_eq!(site.say(&["status", "--json"])?.out, "[]\n");
     site.kill();

@@ -14,12 +14,17 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap};
 
+/// How many tasks of an instance that is not in the config run at once; each of them fails at once.
+const GONE_LIMIT: u32 = 1;
+
 /// How a run ended, for the scheduler.
 pub(super) type RunEnded = End;
 
 /// The scheduler, and the names behind its numbers.
 pub(super) struct Schedule {
     scheduler: Scheduler,
+    gate: Gate,
+    limits: Limits,
     instances: Names<String>,
     lanes: Names<(String, String)>,
     /// The plan and the spec of each known task.
@@ -86,9 +91,11 @@ fn gate(config: &Config) -> Gate {
 impl Schedule {
     pub(super) fn new(config: &Config, now: Millis) -> Self {
         let mut instances = Names::new();
-        let limits = limits(config, &mut instances);
+        let (gate, limits) = (gate(config), limits(config, &mut instances));
         Self {
-            scheduler: Scheduler::new(gate(config), limits, Time(now)),
+            scheduler: Scheduler::new(gate, limits.clone(), Time(now)),
+            gate,
+            limits,
             instances,
             lanes: Names::new(),
             specs: HashMap::new(),
@@ -113,6 +120,7 @@ impl Schedule {
 
     fn enter(&mut self, stored: &StoredPlan, now: Millis) -> Vec<Decision> {
         let StoredPlan { plan, tasks, dependencies } = stored;
+        let mut decisions = self.admit(tasks, now);
         let mut depends_on: HashMap<i64, Vec<TaskId>> = HashMap::new();
         for (task, other) in dependencies {
             depends_on.entry(*task).or_default().push(TaskId(*other));
@@ -138,7 +146,21 @@ impl Schedule {
             }
         }
         self.plan_names.insert(PlanId(plan.id), plan.name.clone());
-        self.scheduler.accept(PlanId(plan.id), stages, Time(now))
+        decisions.extend(self.scheduler.accept(PlanId(plan.id), stages, Time(now)));
+        decisions
+    }
+
+    /// Gives room to instances that are not in the config any more: their tasks are to fail with a sentence, not to wait for ever.
+    fn admit(&mut self, tasks: &[TaskRow], now: Millis) -> Vec<Decision> {
+        let known = self.limits.instances.len();
+        for task in tasks {
+            let instance = InstanceId(self.instances.number(&task.instance));
+            self.limits.instances.entry(instance).or_insert(GONE_LIMIT);
+        }
+        if self.limits.instances.len() == known {
+            return Vec::new();
+        }
+        self.scheduler.configure(self.gate, self.limits.clone(), Time(now))
     }
 
     pub(super) fn knows(&self, plan: i64) -> bool {
@@ -160,8 +182,9 @@ impl Schedule {
     }
 
     pub(super) fn configure(&mut self, config: &Config, now: Millis) -> Vec<Change> {
-        let limits = limits(config, &mut self.instances);
-        let decisions = self.scheduler.configure(gate(config), limits, Time(now));
+        self.gate = gate(config);
+        self.limits = limits(config, &mut self.instances);
+        let decisions = self.scheduler.configure(self.gate, self.limits.clone(), Time(now));
         self.changes(decisions)
     }
 
@@ -333,11 +356,11 @@ impl Schedule {
 }
 
 fn limits(config: &Config, instances: &mut Names<String>) -> Limits {
-    let each = config
-        .instances
-        .values()
-        .map(|instance| (InstanceId(instances.number(&instance.name)), instance.max_connections))
-        .collect();
+    let gone = instances.numbers.values().map(|number| (InstanceId(*number), GONE_LIMIT));
+    let mut each: HashMap<InstanceId, u32> = gone.collect();
+    for instance in config.instances.values() {
+        each.insert(InstanceId(instances.number(&instance.name)), instance.max_connections);
+    }
     Limits { running: config.scheduler.max_running_tasks, instances: each }
 }
 
