@@ -4,9 +4,7 @@ use super::change::Started;
 use super::schedule::RunEnded;
 use crate::config::{Config, Ledger};
 use crate::driver::Drivers;
-use crate::executor::{
-    End, Ended, Instance, Job, Orphans, Progress, Retry, SchemaVersion, Stop, Workers,
-};
+use crate::executor::{End, Ended, Instance, Job, Orphans, Progress, Retry, SchemaVersion, Stop, Workers};
 use crate::plan;
 use crate::report::ErrorReport;
 use crate::store::{self, IntentEnd, Millis, RunEnd, RunStatus, Sheets};

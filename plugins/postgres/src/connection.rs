@@ -11,8 +11,8 @@ use crate::{ledger, lock, pooler};
 use postgres_protocol::message::backend::Message;
 use runsheet_network::Deadline;
 use runsheet_sdk::{
-    Applied, Canceler, Class, Connection, Error, Failure, Identity, Kind, LoadRows, Mark, Notices, Outcome,
-    Split, Splitter, Transaction, TryLock,
+    Applied, Canceler, Class, Connection, Error, Failure, Identity, Judge, Kind, LoadRows, Mark, Notices,
+    Outcome, Split, Splitter, Transaction, TryLock,
 };
 use std::collections::HashMap;
 use std::io;
@@ -51,11 +51,7 @@ impl Session {
     ) -> Result<Self, Error> {
         let (wire, login) = connect(&options, database, label, &mut |said: Said| notices(said.notice()))?;
         let mut session = Self::new(options.clone(), database, wire, login);
-        if session.major_version() >= CHECKS_CLIENT {
-            // So that the server stops when the daemon has died. A platform without it says no, which is no harm.
-            let asked = session.query("SET client_connection_check_interval = '500ms'");
-            asked.map(drop).or_else(|error| if session.lost { Err(error) } else { Ok(()) })?;
-        }
+        session.notice_a_lost_client(true)?;
         pooler::refuse_shared(&mut session, &options, database)?;
         session.wire.stream_mut().wait_for_ever();
         Ok(session)
@@ -79,6 +75,17 @@ impl Session {
         }
     }
 
+    /// Whether the server looks out for a client that has died in the middle of a statement.
+    pub(crate) fn notice_a_lost_client(&mut self, notice: bool) -> Result<(), Error> {
+        if self.major_version() < CHECKS_CLIENT {
+            return Ok(());
+        }
+        let interval = if notice { "500ms" } else { "0" };
+        // A platform without it says no, which is no harm.
+        let asked = self.query(&format!("SET client_connection_check_interval = '{interval}'"));
+        asked.map(drop).or_else(|error| if self.lost { Err(error) } else { Ok(()) })
+    }
+
     fn major_version(&self) -> u32 {
         major(self.parameters.get("server_version").map_or("", String::as_str))
     }
@@ -96,6 +103,15 @@ impl Session {
     /// The server process that the server has named at the login.
     pub(crate) fn process_of_login(&self) -> i32 {
         self.process
+    }
+
+    /// The server process that the session is of, and not only the server: it is another one after a restart.
+    pub(crate) fn system(&mut self) -> Result<String, Error> {
+        let rows = self.query(&format!(
+            "SELECT pg_catalog.concat(system_identifier, ' started ', {}) FROM pg_catalog.pg_control_system()",
+            lock::utc("pg_catalog.pg_postmaster_start_time()")
+        ))?;
+        Ok(rows.into_iter().flatten().next().flatten().unwrap_or_default())
     }
 
     pub(crate) fn ledger_schema(&self) -> &str {
@@ -251,12 +267,13 @@ impl Connection for Session {
     }
 
     fn identify(&mut self) -> Result<Identity, Error> {
-        let rows = self.query(
+        let rows = self.query(&format!(
             "SELECT pg_catalog.pg_backend_pid(),
-                    (SELECT backend_start FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()),
-                    pg_catalog.concat(pg_catalog.inet_server_addr(), ':', pg_catalog.inet_server_port(), ' started ', pg_catalog.pg_postmaster_start_time()),
+                    (SELECT {} FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()),
                     session_user",
-        )?;
+            lock::utc("backend_start")
+        ))?;
+        let system = self.system()?;
         let cell =
             |index: usize| rows.first().and_then(|row| row.get(index)).cloned().flatten().unwrap_or_default();
         Ok(Identity {
@@ -264,9 +281,9 @@ impl Connection for Session {
             version: self.version(),
             session: cell(0),
             session_start: cell(1),
-            system: cell(2),
+            system,
             database: self.database.clone(),
-            user: cell(3),
+            user: cell(2),
             ..Identity::default()
         })
     }
@@ -354,7 +371,15 @@ impl Connection for Session {
         ledger::find_version(self, schema_version)
     }
 
+    fn end_holder(&mut self, holder: &Identity) -> Result<(), Error> {
+        lock::end_holder(self, holder)
+    }
+
     fn load(&mut self) -> Option<&mut dyn LoadRows> {
+        Some(self)
+    }
+
+    fn judge(&mut self) -> Option<&mut dyn Judge> {
         Some(self)
     }
 }

@@ -7,6 +7,7 @@ mod cancel;
 mod connect;
 mod connection;
 mod error;
+pub mod judge;
 mod ledger;
 mod load;
 mod lock;

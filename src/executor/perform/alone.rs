@@ -53,7 +53,8 @@ impl Performer<'_> {
             let reason = "the statement that was recorded is not the one that stands in the sheet";
             return Err(self.in_doubt(open, &Verdict::new(Ruling::Unknown, reason)));
         }
-        if open.of.settled == By::Repeat.word() || statement.flags.has(Flags::REPEATABLE) {
+        let unseen = open.of.settled == By::Nobody.word();
+        if open.of.settled == By::Repeat.word() || unseen && statement.flags.has(Flags::REPEATABLE) {
             self.judged(open, &Verdict::new(Ruling::NotApplied, "running it again does no harm"));
             return self.settled(segment, open, IntentEnd::NotApplied, Settled::Run);
         }

@@ -8,10 +8,14 @@ use rustix::process::Signal;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The user that the server runs as, where the tests run as root.
 const USER: &str = "postgres";
+
+/// How long the sessions of a killed server may take to end.
+const SESSIONS_END: Duration = Duration::from_secs(20);
 
 /// How it is started.
 #[derive(Clone, Debug, Default)]
@@ -133,7 +137,16 @@ impl Postgres {
         }
         // A killed server's own file may name a process that another one has now.
         let _ = fs::remove_file(self.folder.path().join("data/postmaster.pid"));
-        self.run()
+        // Its sessions end when they see that it is gone, and until then its memory is in use.
+        let begun = Instant::now();
+        loop {
+            match self.run() {
+                Err(error) if begun.elapsed() < SESSIONS_END && error.to_string().contains("still in use") => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Stops all its processes where they are.

@@ -163,7 +163,12 @@ impl Process {
 
     /// Kills it, as a power cut would, but for what the system has in its memory.
     pub fn kill9(&mut self) {
+        // PostgreSQL's sessions are in groups of their own, and would go on until they see that the server is gone.
+        let children = children(self.child.id());
         self.signal(Signal::KILL);
+        for child in children {
+            let _ = rustix::process::kill_process(child, Signal::KILL);
+        }
         let _ = self.child.wait();
     }
 
@@ -181,6 +186,18 @@ impl Process {
         }
         self.kill9();
     }
+}
+
+/// The processes that a process has started.
+fn children(of: u32) -> Vec<Pid> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let parent = |number: i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
+        // The fields are counted behind the program's name, which may hold anything.
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    numbers.filter(|number| parent(*number) == Some(of)).filter_map(Pid::from_raw).collect()
 }
 
 impl Drop for Process {
