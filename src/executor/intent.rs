@@ -30,17 +30,20 @@ impl Recorded {
     }
 }
 
-/// Who a session is, as it is stored.
+/// Who a session is, as it is stored and shown. What is not known is left out.
 pub(super) fn session_text(identity: &Identity) -> String {
+    let part = |before: &str, text: &str, behind: &str| {
+        if text.is_empty() { String::new() } else { format!("{before}{text}{behind}") }
+    };
     format!(
-        "{} {}, session {} (since {}), server {}, database {}, user {}",
+        "{}{}{}{}{}{}{}",
         identity.product,
-        identity.version,
-        identity.session,
-        identity.session_start,
-        identity.system,
-        identity.database,
-        identity.user
+        part(" ", &identity.version, ""),
+        part(", session ", &identity.session, ""),
+        part(" (since ", &identity.session_start, ")"),
+        part(", server ", &identity.system, ""),
+        part(", database ", &identity.database, ""),
+        part(", user ", &identity.user, "")
     )
 }
 

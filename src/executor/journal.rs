@@ -15,7 +15,7 @@ const NOTICES_MAX: u64 = 10_000;
 /// How many entries wait at most.
 const WAITING_MAX: usize = 256;
 /// How long they wait at most, once the next entry comes.
-const WAITING_TIME_MAX: Duration = Duration::from_millis(500);
+const WAITING_TIME_MAX: Duration = Duration::from_millis(100);
 
 /// The log of one run.
 pub(super) struct Journal {

@@ -105,6 +105,8 @@ impl Performer<'_> {
     /// The intent stays open meanwhile: a crash in the repair leads here again.
     fn repair(&mut self, statement: &Statement<'_>, repair: &str) -> Result<(), Halt> {
         self.journal.note(format!("put right by: {repair}"));
+        // It may take long, and is to be seen meanwhile.
+        self.journal.flush();
         let journal = &mut *self.journal;
         let number = statement.number;
         self.connection
@@ -172,6 +174,7 @@ impl Performer<'_> {
             Err(error) => return Err(self.failed(statement, &error)),
         };
         let observation = seen.text.clone();
+        self.journal.flush();
         let intent = self.intend(statement, segment, seen)?;
         let begun = std::time::Instant::now();
         let journal = &mut *self.journal;
