@@ -3,10 +3,13 @@
 
 mod site;
 
-use anyhow::Result;
-use runsheet_test_servers::build_c_driver;
+use anyhow::{Context, Result, ensure};
+use runsheet::driver::Library;
+use runsheet_sdk::{Applied, Failure, Mark, Settings};
+use runsheet_test_servers::{build_c_driver, c_driver_sources, compile_driver};
 use site::{Site, plan_of, task};
 use std::fs;
+use std::path::{Path, PathBuf};
 
 /// A site whose folder of drivers has the C driver and nothing else.
 fn site_on_c_driver() -> Result<Site> {
@@ -73,5 +76,42 @@ fn what_a_driver_in_c_says_of_a_failure_reaches_the_result() -> Result<()> {
     assert!(failed["message"].as_str().is_some_and(|text| text.contains("ü is wrong")), "{failed:#}");
     assert!(failed["code"].as_str().is_some_and(|code| code.contains("1234")), "{failed:#}");
     assert!(!site.path("databases/x.kv").exists() || database(&site, "x")?.0.is_empty(), "nothing stayed");
+    Ok(())
+}
+
+/// The C driver with one place of one of its files put wrong.
+fn spoiled(folder: &Path, file: &str, right: &str, wrong: &str) -> Result<PathBuf> {
+    let mut sources = Vec::new();
+    for source in c_driver_sources()? {
+        if !source.ends_with(file) {
+            sources.push(source);
+            continue;
+        }
+        let text = fs::read_to_string(&source)?;
+        ensure!(text.matches(right).count() == 1, "{file} has {right:?} once");
+        let copy = folder.join(file);
+        fs::write(&copy, text.replace(right, wrong))?;
+        sources.push(copy);
+    }
+    let library = folder.join("librunsheet_driver_spoiled.so");
+    compile_driver(&sources, &library)?;
+    Ok(library)
+}
+
+#[test]
+fn a_mark_that_is_too_small_to_be_read_fails_the_call_and_is_never_taken_for_none() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let library = spoiled(folder.path(), "ledger.c", ".struct_size = sizeof mark", ".struct_size = 8")?;
+    let library = Library::load(&library)?;
+    let mut settings = Settings::new();
+    settings.set("directory", folder.path().display().to_string(), false);
+    let mut session = library.open(&settings, "x", "test", &mut |_| {})?;
+    session.prepare_ledger()?;
+    session.write_mark(&Mark { task: "t".to_owned(), segment: 1, ..Mark::default() })?;
+    assert_eq!(session.read_marks("another")?, []);
+    let error = session.read_marks("t").err().context("the mark cannot be read")?;
+    assert_eq!((error.failure, error.applied), (Failure::DriverBug, Applied::Unknown), "{error}");
+    assert!(error.message.contains("sizeof(rsd_mark)"), "{error}");
+    assert!(session.is_lost(), "nothing more is asked of such a driver");
     Ok(())
 }
