@@ -19,6 +19,8 @@ pub enum Exit {
     Unreachable,
     /// Something needs an operator: a task is IN_DOUBT.
     Operator,
+    /// The state folder cannot be used as it is: damaged, or of a newer version.
+    State,
     /// The program broke down.
     Bug,
     /// The state could not be recorded.
@@ -30,7 +32,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The number that the shell sees; those from 70 on are `sysexits.h`'s.
+    /// The number that the shell sees; those from 65 on are `sysexits.h`'s.
     pub const fn code(self) -> u8 {
         match self {
             Self::Fine => 0,
@@ -38,6 +40,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Unreachable => 3,
             Self::Operator => 4,
+            Self::State => 65,
             Self::Bug => 70,
             Self::Unrecorded => 74,
             Self::Taken => 75,
@@ -67,20 +70,26 @@ pub(super) fn of(error: &anyhow::Error) -> Exit {
             Some(daemon::Error::State(state)) => Some(state),
             _ => None,
         });
-    let config = error.downcast_ref::<ConfigError>().is_some()
+    let of_state = state.and_then(|state| match state {
+        store::Error::Taken { .. } => Some(Exit::Taken),
+        store::Error::Newer { .. } | store::Error::Foreign { .. } | store::Error::Corrupt { .. } => {
+            Some(Exit::State)
+        }
+        store::Error::Io { .. }
+        | store::Error::Sqlite(_)
+        | store::Error::Unknown { .. }
+        | store::Error::Stopped(_) => None,
+    });
+    let is_config = error.downcast_ref::<ConfigError>().is_some()
         || matches!(error.downcast_ref::<daemon::Error>(), Some(daemon::Error::Config(_)));
-    if config {
-        Exit::Config
-    } else if error.downcast_ref::<ClientError>().is_some() {
-        Exit::Unreachable
-    } else if matches!(state, Some(store::Error::Taken { .. })) {
-        Exit::Taken
-    } else if error.downcast_ref::<WrongUsage>().is_some()
-        || error.downcast_ref::<Refused>().is_some_and(|refused| refused.usage)
-    {
-        Exit::Usage
-    } else {
-        Exit::Failed
+    let is_usage = error.downcast_ref::<WrongUsage>().is_some()
+        || error.downcast_ref::<Refused>().is_some_and(|refused| refused.usage);
+    match of_state {
+        Some(exit) => exit,
+        None if is_config => Exit::Config,
+        None if is_usage => Exit::Usage,
+        None if error.downcast_ref::<ClientError>().is_some() => Exit::Unreachable,
+        None => Exit::Failed,
     }
 }
 

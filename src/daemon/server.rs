@@ -9,7 +9,7 @@ use crate::store::{self, Store};
 use rusqlite::Connection;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixListener as StdListener;
+use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -24,14 +24,20 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Listens on `path` with mode 0660. A socket that a dead daemon left is replaced; the state folder's lock has shown
-    /// that it is dead.
+    /// Listens on `path` with mode 0660. A socket that a dead daemon left is replaced; one on which somebody answers is
+    /// another daemon's, with another state folder.
     pub(super) fn listen(path: &Path) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
         match std::fs::symlink_metadata(path) {
-            Ok(meta) if meta.file_type().is_socket() => std::fs::remove_file(path)?,
+            Ok(meta) if meta.file_type().is_socket() => {
+                if StdStream::connect(path).is_ok() {
+                    let why = "another daemon, with another state folder, answers on it";
+                    return Err(io::Error::new(io::ErrorKind::AddrInUse, why));
+                }
+                std::fs::remove_file(path)?;
+            }
             Ok(_) => {
                 let why = format!("{} is there and is no socket", path.display());
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));

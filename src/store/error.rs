@@ -7,11 +7,13 @@ use std::path::PathBuf;
 pub enum Error {
     /// Another daemon holds the folder.
     #[error(
-        "{folder} is in use by another Runsheet daemon; two daemons on one state folder would run statements twice. Stop the other one, or give this one its own `[folders] root`"
+        "{folder} is in use by another Runsheet daemon ({holder}); two daemons on one state folder would run statements twice. Stop the other one, or give this one its own `[folders] root`"
     )]
     Taken {
         /// The state folder.
         folder: PathBuf,
+        /// Who it is.
+        holder: String,
     },
     /// A newer Runsheet has written it.
     #[error(

@@ -5,14 +5,18 @@ use super::error::Error;
 use super::schema;
 use super::sheets::Sheets;
 use super::writer::{Reader, Store};
-use std::fs::{self, DirBuilder, File, TryLockError};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The database's name in the folder.
 const DATABASE: &str = "runsheet.db";
 /// The lock's name.
 const LOCK: &str = "lock";
+
+/// How much is read of who has the lock.
+const HOLDER_BYTES_MAX: u64 = 400;
 
 /// A state folder that this process alone may write to.
 #[derive(Debug)]
@@ -23,7 +27,7 @@ pub struct StateFolder {
 }
 
 impl StateFolder {
-    /// Takes the folder, making it (mode 0700) where it is missing.
+    /// Takes the folder, making it where it is missing, and keeps everybody else out of it.
     ///
     /// # Errors
     /// [`Error::Taken`] where another daemon has it; [`Error::Io`].
@@ -32,9 +36,9 @@ impl StateFolder {
             let path = path.to_path_buf();
             move |why| Error::Io { path, why }
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io(folder))?;
+        make(folder).map_err(io(folder))?;
         let path = folder.join(LOCK);
-        let lock = File::options()
+        let mut lock = File::options()
             .create(true)
             .truncate(false)
             .read(true)
@@ -42,10 +46,24 @@ impl StateFolder {
             .open(&path)
             .map_err(io(&path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { folder: folder.to_path_buf(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(Error::Taken { folder: folder.to_path_buf() }),
-            Err(TryLockError::Error(why)) => Err(Error::Io { path, why }),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // Who it is, is for people; that there is somebody, is certain.
+                let _ = lock.take(HOLDER_BYTES_MAX).read_to_string(&mut holder);
+                let holder = if holder.is_empty() { "an unknown process".to_owned() } else { holder };
+                return Err(Error::Taken { folder: folder.to_path_buf(), holder });
+            }
+            Err(TryLockError::Error(why)) => return Err(Error::Io { path, why }),
         }
+        let own = format!(
+            "process {} on {}",
+            std::process::id(),
+            rustix::system::uname().nodename().to_string_lossy()
+        );
+        // A full disk must not keep the daemon from saying so itself.
+        let _ = lock.set_len(0).and_then(|()| lock.write_all(own.as_bytes()));
+        Ok(Self { folder: folder.to_path_buf(), _lock: lock })
     }
 
     /// Opens the database for writing, after judging it, and upgrades an older one.
@@ -77,5 +95,22 @@ impl StateFolder {
         fs::metadata(&file).map_err(|why| Error::Io { path: file.clone(), why })?;
         schema::judge_version(&file)?;
         Reader::open(&file)
+    }
+}
+
+/// Makes the folder for the daemon alone. Those around it are made as any program makes them: the inbox is others' business.
+fn make(folder: &Path) -> io::Result<()> {
+    if let Some(around) = folder.parent() {
+        fs::create_dir_all(around)?;
+    }
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if fs::metadata(folder)?.mode() & 0o077 != 0 {
+                fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+            }
+            Ok(())
+        }
+        Err(error) => Err(error),
     }
 }

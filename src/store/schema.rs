@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Marks the file as ours: "RUNS".
@@ -145,8 +146,7 @@ pub(super) fn judge(file: &Path) -> Result<(), Error> {
 
 /// Looks only at whose file it is and of which version.
 pub(super) fn judge_version(file: &Path) -> Result<Connection, Error> {
-    let reader =
-        Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(corrupt(file))?;
+    let reader = look(file).map_err(corrupt(file))?;
     let pragma = |name: &str| reader.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0));
     let found: i64 = pragma("user_version").map_err(corrupt(file))?;
     let id: i64 = pragma("application_id").map_err(corrupt(file))?;
@@ -161,6 +161,29 @@ pub(super) fn judge_version(file: &Path) -> Result<Connection, Error> {
         return Err(Error::Newer { file: file.to_path_buf(), found, known: known() });
     }
     Ok(reader)
+}
+
+/// A connection that leaves the folder as it is, where it can: only a log of writes that are not in the file yet is read
+/// in the usual way, which needs an index of it beside it.
+fn look(file: &Path) -> rusqlite::Result<Connection> {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    if std::fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+        return Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY);
+    }
+    let escaped: String = file
+        .as_os_str()
+        .as_bytes()
+        .iter()
+        .map(|byte| match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                char::from(*byte).to_string()
+            }
+            byte => format!("%{byte:02X}"),
+        })
+        .collect();
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)
 }
 
 /// Sets up the writing connection, and brings an older layout up to this version, each step in a transaction
