@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long something is waited for that must come.
-const WAIT_MAX: Duration = Duration::from_secs(20);
+/// How long between two looks at a condition.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How often a cancel is said again.
 const CANCEL_AGAIN: Duration = Duration::from_millis(10);
 
@@ -74,7 +74,7 @@ impl Bench {
         });
         let running = Running { identity, handle, thread };
         if self.has_server() {
-            wait_until("the slow statement runs", || {
+            self.wait_until("the slow statement runs", || {
                 if running.thread.is_finished() {
                     bail!("the slow statement ended at once");
                 }
@@ -82,6 +82,18 @@ impl Bench {
             })?;
         }
         Ok(running)
+    }
+
+    /// Waits for a condition.
+    pub fn wait_until(&self, what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+        let begun = Instant::now();
+        while !holds()? {
+            if begun.elapsed() > self.target.patience {
+                bail!("in {:?} it did not come to this: {what}", self.target.patience);
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        Ok(())
     }
 
     pub fn has_server(&self) -> bool {
@@ -132,18 +144,6 @@ pub(crate) fn fails(connection: &mut Connection, text: &str) -> Result<Error> {
 /// A statement's text for a table and a number.
 pub(crate) fn on(text: &str, table: &str, id: u64) -> String {
     text.replace("{table}", table).replace("{id}", &id.to_string())
-}
-
-/// Waits for a condition.
-pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
-    let begun = Instant::now();
-    while !holds()? {
-        if begun.elapsed() > WAIT_MAX {
-            bail!("in {WAIT_MAX:?} it did not come to this: {what}");
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Ok(())
 }
 
 /// Numbers that a seed repeats.

@@ -26,6 +26,8 @@ pub struct Target {
     pub sheets: Vec<Sheet>,
     /// The time after which nothing that counts seconds can take two sessions for one.
     pub apart: Duration,
+    /// How long something is waited for that must come.
+    pub patience: Duration,
     /// The look from outside.
     pub outside: Box<dyn Outside>,
 }

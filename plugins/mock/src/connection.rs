@@ -13,6 +13,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::ThreadId;
 
 /// A session.
 pub struct Session {
@@ -27,6 +28,15 @@ pub struct Session {
     pub(crate) temporary: HashSet<String>,
     /// The table and the rows of the load under way.
     pub(crate) loading: Option<(String, Vec<u8>)>,
+    /// How often the ledger was prepared, and the lock asked for.
+    asked: Asked,
+    pub(crate) opener: ThreadId,
+}
+
+#[derive(Default)]
+struct Asked {
+    ledger: u32,
+    lock: u32,
 }
 
 impl Session {
@@ -35,7 +45,7 @@ impl Session {
         let database = SERVER.database(name);
         let locks =
             if options.has(Fault::LockOfAll) { SERVER.database("locks") } else { Arc::clone(&database) };
-        let presence = SERVER.begin(&locks, label);
+        let presence = SERVER.begin(&locks, label, options.has(Fault::LockOutlivesKill));
         misbehave(&options);
         Ok(Self {
             options,
@@ -47,6 +57,8 @@ impl Session {
             read_only: false,
             temporary: HashSet::new(),
             loading: None,
+            asked: Asked::default(),
+            opener: std::thread::current().id(),
         })
     }
 
@@ -65,10 +77,6 @@ impl Session {
 
     /// The session is gone in the middle of something.
     pub(crate) fn lost(&self, applied: Applied) -> Error {
-        let applied = if self.options.has(Fault::LostSaysNo) { Applied::No } else { applied };
-        if self.options.has(Fault::LostOnlyFails) {
-            return Error { applied, ..Error::new(Class::Other, "the session was ended") };
-        }
         Error::lost("the session was ended", applied)
     }
 
@@ -89,6 +97,7 @@ impl Session {
             return Err(Error::new(Class::Other, "a transaction is open already"));
         }
         self.transaction = Some(Transaction::default());
+        leak(&self.options);
         Ok(())
     }
 
@@ -120,9 +129,14 @@ impl Session {
         }
         drop(contents);
         match lose {
-            None => Ok(()),
+            None => {
+                if self.fault(Fault::LockEndsWithCommit) {
+                    self.let_go();
+                }
+                Ok(())
+            }
             Some(_) => {
-                SERVER.end(&self.presence, false);
+                SERVER.end(&self.presence);
                 Err(self.lost(Applied::Unknown))
             }
         }
@@ -136,17 +150,19 @@ impl Session {
 
     fn identity(&self) -> Identity {
         static CHANGES: AtomicU64 = AtomicU64::new(1);
-        let changes = CHANGES.fetch_add(1, Ordering::Relaxed);
-        let session = match (self.fault(Fault::IdentityShared), self.fault(Fault::IdentityChanges)) {
-            (true, _) => "1".to_owned(),
-            (_, true) => changes.to_string(),
-            _ => self.presence.number.to_string(),
-        };
-        identity(session, &self.presence, &self.name)
+        let mut identity = identity(&self.presence, &self.name);
+        if self.fault(Fault::IdentityChanges) {
+            identity.session_start = CHANGES.fetch_add(1, Ordering::Relaxed).to_string();
+        }
+        if self.fault(Fault::SystemDiffers) {
+            identity.system.push_str(&identity.session);
+        }
+        identity
     }
 }
 
-fn identity(session: String, presence: &Presence, database: &str) -> Identity {
+fn identity(presence: &Presence, database: &str) -> Identity {
+    let session = presence.number.to_string();
     Identity {
         product: "mock".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -159,12 +175,10 @@ fn identity(session: String, presence: &Presence, database: &str) -> Identity {
     }
 }
 
-/// What a driver must not do to its process.
-fn misbehave(options: &Options) {
-    if options.has(Fault::LeaksDescriptor)
-        && let Ok(file) = File::open("/dev/null")
-    {
-        std::mem::forget(file);
+/// What a driver must not leave behind.
+fn leak(options: &Options) {
+    if options.has(Fault::LeaksDescriptor) {
+        leak_descriptor();
     }
     if options.has(Fault::LeaksThread) {
         std::thread::spawn(|| {
@@ -173,6 +187,16 @@ fn misbehave(options: &Options) {
             }
         });
     }
+}
+
+fn leak_descriptor() {
+    if let Ok(file) = File::open("/dev/null") {
+        std::mem::forget(file);
+    }
+}
+
+/// What a driver must not do to its process.
+fn misbehave(options: &Options) {
     if options.has(Fault::ChangesDirectory) {
         // Where that is not allowed, the fault is not found, and its test says so.
         let _ = std::env::set_current_dir("/");
@@ -182,6 +206,13 @@ fn misbehave(options: &Options) {
     }
     if options.has(Fault::WritesToStderr) {
         eprintln!("the mock driver was here");
+    }
+}
+
+/// Keeps a row that is all that a transaction has changed.
+fn keep_only_row(transaction: Option<&Transaction>, contents: &mut Contents) {
+    if let Some([change @ Change::Put { .. }]) = transaction.map(Transaction::changes) {
+        contents.apply(change.clone());
     }
 }
 
@@ -249,6 +280,12 @@ impl Connection for Session {
 
     fn rollback(&mut self) -> Result<(), Error> {
         self.call(Place::Rollback, |session| {
+            let database = Arc::clone(&session.database);
+            if let (true, Some(Transaction { has_failed: false, .. })) =
+                (session.fault(Fault::RollbackCommits), &session.transaction)
+            {
+                keep_only_row(session.transaction.as_ref(), &mut hold(&database.contents));
+            }
             session.rollback_transaction();
             Ok(())
         })
@@ -263,17 +300,16 @@ impl Connection for Session {
         self.call(Place::TryLock, |session| {
             let mut contents = hold(&session.locks.contents);
             let number = session.presence.number;
-            let holder = contents.lock.filter(|holder| *holder != number);
-            let Some(holder) = holder.filter(|_| !session.fault(Fault::LockShared)) else {
+            session.asked.lock += 1;
+            let asked_again = session.asked.lock > 1 && session.options.has(Fault::LockForTheAsking);
+            let holder = contents.lock.filter(|holder| *holder != number && !asked_again);
+            let Some(holder) = holder else {
                 contents.lock = Some(number);
                 return Ok(TryLock::Held);
             };
             drop(contents);
             let presence = SERVER.session(holder).ok().filter(|_| !session.fault(Fault::LockNameless));
-            let name = &session.name;
-            Ok(TryLock::Busy(
-                presence.map(|presence| Box::new(identity(holder.to_string(), &presence, name))),
-            ))
+            Ok(TryLock::Busy(presence.map(|presence| Box::new(identity(&presence, &session.name)))))
         })
     }
 
@@ -294,10 +330,12 @@ impl Connection for Session {
                 let message = format!("the table {LEDGER} is not Runsheet's, and was not touched");
                 return Err(Error { object: LEDGER.to_owned(), ..Error::new(Class::AlreadyExists, message) });
             }
+            session.asked.ledger += 1;
+            if session.asked.ledger > 1 && session.fault(Fault::PrepareOnce) {
+                return Err(Error::new(Class::AlreadyExists, "the ledger is there already"));
+            }
             if !contents.has_ledger {
                 session.change(&mut contents, Change::Ledger);
-            } else if session.fault(Fault::PrepareOnce) {
-                return Err(Error::new(Class::AlreadyExists, "the ledger is there already"));
             }
             Ok(())
         })
@@ -356,7 +394,7 @@ impl Session {
         }
         let mut mark = Mark { applied_time: jiff::Timestamp::now().to_string(), ..mark.clone() };
         if self.fault(Fault::MarkForgets) {
-            mark.schema_version.clear();
+            mark.host.clear();
         }
         match self.fault(Fault::MarkAtOnce) {
             true => contents.apply(Change::Mark(Box::new(mark))),
@@ -368,8 +406,19 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        let is_killed = self.presence.is_killed();
+        if is_killed && self.fault(Fault::LossLeaksDescriptor) {
+            leak_descriptor();
+        }
+        match self.transaction.take() {
+            Some(transaction) if self.fault(Fault::CloseCommits) && !is_killed => {
+                // It was told to break a rule, and its error would be nobody's.
+                let _ = transaction.commit(&mut hold(&self.database.contents), &self.options);
+            }
+            transaction => self.transaction = transaction,
+        }
         self.rollback_transaction();
-        SERVER.end(&self.presence, self.fault(Fault::LockOutlives));
+        SERVER.close(&self.presence, self.fault(Fault::LockOutlivesClose));
         self.options.enter(Place::Close);
     }
 }

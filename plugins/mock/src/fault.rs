@@ -26,12 +26,24 @@ faults! {
     AuthenticationOther = "authentication-other",
     /// A wrong password stands in the message.
     SecretTold = "secret-told",
+    /// The last piece of a sheet is not given where no delimiter follows it.
+    SplitDropsLast = "split-drops-last",
+    /// A piece begins at the comment before it.
+    SplitWithComment = "split-with-comment",
+    /// A piece ends where the text that came so far ends.
+    SplitByChunk = "split-by-chunk",
+    /// A piece at the beginning of a sheet has no kind.
+    SplitForgetsKind = "split-forgets-kind",
     /// One row too few is said to be changed.
     WrongCount = "wrong-count",
+    /// A statement that fails may have taken effect.
+    AppliedUnknown = "applied-unknown",
     /// Of two statements in one text the first is run.
     FirstOfTwo = "first-of-two",
     /// Two statements in one text are refused, after the first was run.
     FirstThenRefused = "first-then-refused",
+    /// A text without a statement ends the session.
+    EmptyEndsSession = "empty-ends-session",
     /// A statement with a comment is refused.
     CommentRefused = "comment-refused",
     /// An error's position counts characters.
@@ -44,32 +56,54 @@ faults! {
     NoticesCut = "notices-cut",
     /// What is not committed is seen by others.
     SeenEarly = "seen-early",
-    /// A commit says OK, and rows that were changed are not.
+    /// A commit of more than one row forgets the last.
     CommitForgets = "commit-forgets",
     /// The commit of a transaction that has failed says OK.
     CommitLies = "commit-lies",
-    /// A rollback keeps the rows.
+    /// A rollback keeps a row that is all that was changed.
     RollbackCommits = "rollback-commits",
     /// A rollback keeps new tables.
     RollbackKeepsDdl = "rollback-keeps-ddl",
-    /// A cancel does nothing.
-    CancelIgnored = "cancel-ignored",
-    /// A cancel that comes when nothing runs hits the next statement.
-    CancelLingers = "cancel-lingers",
-    /// After a cancel the session is gone.
-    CancelEndsSession = "cancel-ends-session",
-    /// A statement in whose middle the session ends is said not to have taken effect.
-    LostSaysNo = "lost-says-no",
-    /// A session that ends in the middle of a statement is only a failure.
-    LostOnlyFails = "lost-only-fails",
-    /// A statement for a session that ended before it may have taken effect.
-    IdleUnknown = "idle-unknown",
-    /// A commit in whose middle the session ends is said not to have taken effect.
-    CommitLostSaysNo = "commit-lost-says-no",
-    /// Every session has the same number.
-    IdentityShared = "identity-shared",
-    /// A session's number changes.
+    /// A session that is closed commits.
+    CloseCommits = "close-commits",
+    /// Loads say one row too few.
+    LoadMiscounts = "load-miscounts",
+    /// Of a load with a wrong row those before it are kept.
+    LoadKeepsSome = "load-keeps-some",
+    /// Without a ledger, reading it fails.
+    ReadNeedsLedger = "read-needs-ledger",
+    /// A session prepares the ledger once only.
+    PrepareOnce = "prepare-once",
+    /// A table of the ledger's name is taken for the ledger.
+    PrepareTakesForeign = "prepare-takes-foreign",
+    /// A mark takes effect at once, whatever becomes of its transaction.
+    MarkAtOnce = "mark-at-once",
+    /// A mark is accepted twice.
+    MarkTwice = "mark-twice",
+    /// A mark loses its host.
+    MarkForgets = "mark-forgets",
+    /// Marks are read in the wrong order.
+    MarksUnordered = "marks-unordered",
+    /// A version is found before its sheet is complete.
+    VersionIncomplete = "version-incomplete",
+    /// Who asks for the lock twice gets it.
+    LockForTheAsking = "lock-for-the-asking",
+    /// `unlock` does nothing.
+    LockStays = "lock-stays",
+    /// Who holds the lock is not said.
+    LockNameless = "lock-nameless",
+    /// There is one lock for all databases.
+    LockOfAll = "lock-of-all",
+    /// The lock stays when its session is closed.
+    LockOutlivesClose = "lock-outlives-close",
+    /// The lock stays when its session is killed, until it is closed.
+    LockOutlivesKill = "lock-outlives-kill",
+    /// A commit lets go of the lock.
+    LockEndsWithCommit = "lock-ends-with-commit",
+    /// A session says another beginning each time.
     IdentityChanges = "identity-changes",
+    /// Each session says another server.
+    SystemDiffers = "system-differs",
     /// A reset keeps the transaction.
     ResetKeepsTransaction = "reset-keeps-transaction",
     /// A reset keeps settings.
@@ -80,45 +114,29 @@ faults! {
     ResetKeepsLock = "reset-keeps-lock",
     /// A reset keeps the old label.
     ResetKeepsLabel = "reset-keeps-label",
-    /// Everybody gets the lock.
-    LockShared = "lock-shared",
-    /// Who holds the lock is not said.
-    LockNameless = "lock-nameless",
-    /// The lock stays when its session is closed.
-    LockOutlives = "lock-outlives",
-    /// `unlock` does nothing.
-    LockStays = "lock-stays",
-    /// There is one lock for all databases.
-    LockOfAll = "lock-of-all",
-    /// The ledger is prepared once only.
-    PrepareOnce = "prepare-once",
-    /// A table of the ledger's name is taken for the ledger.
-    PrepareTakesForeign = "prepare-takes-foreign",
-    /// A mark takes effect at once, whatever becomes of its transaction.
-    MarkAtOnce = "mark-at-once",
-    /// A mark is accepted twice.
-    MarkTwice = "mark-twice",
-    /// A mark loses its schema version.
-    MarkForgets = "mark-forgets",
-    /// Marks are read in the wrong order.
-    MarksUnordered = "marks-unordered",
-    /// A version is found before its sheet is complete.
-    VersionIncomplete = "version-incomplete",
-    /// Without a ledger, reading it fails.
-    ReadNeedsLedger = "read-needs-ledger",
-    /// The last piece of a sheet is not given where no delimiter follows it.
-    SplitDropsLast = "split-drops-last",
-    /// A piece ends where the text that came so far ends.
-    SplitByChunk = "split-by-chunk",
-    /// A piece begins at the comment before it.
-    SplitWithComment = "split-with-comment",
-    /// Loads say one row too few.
-    LoadMiscounts = "load-miscounts",
+    /// A cancel does nothing.
+    CancelIgnored = "cancel-ignored",
+    /// After a cancel the session is gone.
+    CancelEndsSession = "cancel-ends-session",
+    /// A cancel that comes when nothing runs hits the next statement.
+    CancelLingers = "cancel-lingers",
+    /// A statement in whose middle the session ends is said not to have taken effect.
+    LostSaysNo = "lost-says-no",
+    /// A session that ends in the middle of a statement is only a failure.
+    LostOnlyFails = "lost-only-fails",
+    /// A commit in whose middle the session ends is said not to have taken effect.
+    CommitLostSaysNo = "commit-lost-says-no",
+    /// A statement for a session that ended before it may have taken effect.
+    IdleUnknown = "idle-unknown",
+    /// A session that was killed leaves a descriptor behind.
+    LossLeaksDescriptor = "loss-leaks-descriptor",
+    /// Only the thread that opened a session can write.
+    ThreadBound = "thread-bound",
     /// One session's statement holds up all others.
     OneAtATime = "one-at-a-time",
-    /// Each session leaves a descriptor behind.
+    /// Each transaction leaves a descriptor behind.
     LeaksDescriptor = "leaks-descriptor",
-    /// Each session leaves a thread behind.
+    /// Each transaction leaves a thread behind.
     LeaksThread = "leaks-thread",
     /// The working directory is changed.
     ChangesDirectory = "changes-directory",

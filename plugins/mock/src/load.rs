@@ -47,12 +47,17 @@ impl Session {
             return Err(Error::new(Class::Other, "no load is under way"));
         };
         let text = String::from_utf8_lossy(&rows);
-        let changes: Vec<Change> = text.lines().map(|line| row(&table, line)).collect::<Result<_, _>>()?;
-        let mut count = changes.len() as u64;
+        let rows: Vec<Result<Change, Error>> = text.lines().map(|line| row(&table, line)).collect();
+        let good = rows.iter().take_while(|row| row.is_ok()).count();
+        if good < rows.len() && !self.fault(Fault::LoadKeepsSome) {
+            return rows.into_iter().collect::<Result<Vec<_>, _>>().map(|_| Outcome::default());
+        }
         let database = Arc::clone(&self.database);
         let mut contents = hold(&database.contents);
-        for change in changes {
-            self.change(&mut contents, change);
+        let mut count = 0;
+        for change in rows {
+            self.change(&mut contents, change?);
+            count += 1;
         }
         if self.fault(Fault::LoadMiscounts) {
             count -= 1;

@@ -56,6 +56,10 @@ impl Session {
         }
         let mut statements = statement::read(sql)?.into_iter();
         let Some(first) = statements.next() else {
+            if self.fault(Fault::EmptyEndsSession) {
+                SERVER.end(&self.presence);
+                return Err(self.lost(Applied::No));
+            }
             return Err(Error::new(Class::Syntax, "there is no statement in the text"));
         };
         if statements.next().is_none() || self.fault(Fault::FirstOfTwo) {
@@ -114,9 +118,13 @@ impl Session {
             Statement::Rows(rows) => return Ok(self.outcome(Some(rows), "ROWS")),
             Statement::Notice(count) => self.give_notices(count, notices),
             Statement::Sleep(time) => self.sleep(time)?,
-            Statement::Fail(class, message) => return Err(Error::new(class, message)),
+            Statement::Fail(class, message) => {
+                let unknown = self.fault(Fault::AppliedUnknown);
+                let applied = if unknown { Applied::Unknown } else { Applied::No };
+                return Err(Error { applied, ..Error::new(class, message) });
+            }
             Statement::Lost(applied) => {
-                SERVER.end(&self.presence, false);
+                SERVER.end(&self.presence);
                 return Err(self.lost(applied));
             }
             Statement::Panic(message) => panic!("{message}"),
@@ -151,7 +159,7 @@ impl Session {
                 Some(transaction) => transaction.lose_commit = Some(applied),
                 None => return Err(Error::new(Class::Other, "no transaction is open")),
             },
-            Statement::Kill(number) => SERVER.end(SERVER.session(number)?.as_ref(), false),
+            Statement::Kill(number) => SERVER.end(SERVER.session(number)?.as_ref()),
             Statement::Running(number) => {
                 let running = SERVER.session(number)?.is_running();
                 self.holds(running, "it runs nothing")?;
@@ -179,10 +187,14 @@ impl Session {
     fn sleep(&self, time: Duration) -> Result<(), Error> {
         match self.presence.wait(time) {
             Woken::Passed => Ok(()),
+            Woken::Killed if self.fault(Fault::LostOnlyFails) => {
+                Err(Error::new(Class::Other, "the session was ended"))
+            }
+            Woken::Killed if self.fault(Fault::LostSaysNo) => Err(self.lost(Applied::No)),
             Woken::Killed => Err(self.lost(Applied::Unknown)),
             Woken::Canceled => {
                 if self.fault(Fault::CancelEndsSession) {
-                    SERVER.end(&self.presence, false);
+                    SERVER.end(&self.presence);
                 }
                 Err(Error::new(Class::Canceled, "canceled"))
             }
@@ -210,6 +222,9 @@ impl Session {
 
     fn write(&mut self, statement: Statement) -> Result<Outcome, Error> {
         self.writable()?;
+        if self.fault(Fault::ThreadBound) && std::thread::current().id() != self.opener {
+            return Err(Error::new(Class::Other, "this is not the thread that opened the session"));
+        }
         let database = Arc::clone(&self.database);
         let (table, changes) = match statement {
             Statement::Put(table, rows) => {

@@ -44,13 +44,14 @@ impl Server {
     }
 
     /// Begins a session.
-    pub fn begin(&self, database: &Arc<Database>, label: &str) -> Arc<Presence> {
+    pub fn begin(&self, database: &Arc<Database>, label: &str, keeps_lock: bool) -> Arc<Presence> {
         let mut sessions = hold(&self.sessions);
         sessions.last += 1;
         let presence = Arc::new(Presence {
             number: sessions.last,
             begun: Instant::now(),
             database: Arc::clone(database),
+            keeps_lock,
             state: Mutex::new(State { label: label.to_owned(), ..State::default() }),
             woken: Condvar::new(),
         });
@@ -65,11 +66,17 @@ impl Server {
     }
 
     /// Ends a session, whatever it does: its lock is free, and nothing of it takes effect any more.
-    pub fn end(&self, presence: &Presence, keep_lock: bool) {
+    pub fn end(&self, presence: &Presence) {
+        self.close(presence, presence.keeps_lock);
+    }
+
+    /// The same, with a say about its lock.
+    pub fn close(&self, presence: &Presence, keep_lock: bool) {
         hold(&self.sessions).open.remove(&presence.number);
         hold(&presence.state).killed = true;
         presence.woken.notify_all();
         let mut contents = hold(&presence.database.contents);
+        contents.seen_early.clear();
         if contents.lock == Some(presence.number) && !keep_lock {
             contents.lock = None;
         }
@@ -85,7 +92,10 @@ pub(crate) struct Database {
 pub(crate) struct Presence {
     pub number: u64,
     pub begun: Instant,
+    /// Where its lock is.
     database: Arc<Database>,
+    /// Whether being killed leaves it the lock, where that rule is broken.
+    keeps_lock: bool,
     state: Mutex<State>,
     woken: Condvar,
 }
@@ -124,7 +134,9 @@ impl Presence {
 
     /// The call has ended.
     pub fn rest(&self) {
-        hold(&self.state).running = false;
+        let mut state = hold(&self.state);
+        state.running = false;
+        state.canceled = false;
     }
 
     /// Waits, unless it is canceled or killed.

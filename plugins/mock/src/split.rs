@@ -31,11 +31,13 @@ pub struct MockSplitter {
     inside: Inside,
     start: Option<usize>,
     expect: Expect,
+    /// How many pieces were given.
+    pieces: u64,
 }
 
 impl MockSplitter {
     pub(crate) fn new(options: Options) -> Self {
-        Self { options, at: 0, inside: Inside::Nothing, start: None, expect: Expect::Statement }
+        Self { options, at: 0, inside: Inside::Nothing, start: None, expect: Expect::Statement, pieces: 0 }
     }
 
     fn piece(&mut self, text: &[u8], end: usize, consumed: usize) -> Split {
@@ -43,7 +45,11 @@ impl MockSplitter {
         let whole = text.get(start..end).unwrap_or_default();
         let length = whole.iter().rposition(|byte| !byte.is_ascii_whitespace()).map_or(0, |last| last + 1);
         let word = whole.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
-        let (kind, flags) = statement::kind(&String::from_utf8_lossy(word));
+        let (mut kind, flags) = statement::kind(&String::from_utf8_lossy(word));
+        if self.pieces == 0 && start == 0 && kind == Kind::Dml && self.options.has(Fault::SplitForgetsKind) {
+            kind = Kind::Other;
+        }
+        self.pieces += 1;
         if kind == Kind::Load {
             self.expect = Expect::LineOfLoad;
         }
@@ -105,7 +111,9 @@ impl MockSplitter {
         match (at_end, self.inside, self.start) {
             (true, Inside::Quote(at), _) => open("quote", at),
             (true, Inside::BlockComment(at), _) => open("comment", at),
-            (true, _, Some(_)) if self.options.has(Fault::SplitDropsLast) => Ok(Split::End),
+            (true, _, Some(_)) if self.pieces > 0 && self.options.has(Fault::SplitDropsLast) => {
+                Ok(Split::End)
+            }
             (false, _, Some(_)) if self.options.has(Fault::SplitByChunk) => {
                 Ok(self.piece(text, text.len(), text.len()))
             }

@@ -65,27 +65,20 @@ impl Transaction {
             return Err(Error::new(Class::AlreadyExists, "the mark is in the ledger already"));
         }
         contents.seen_early.clear();
-        for change in self.changes {
-            let is_row = matches!(change, Change::Put { .. } | Change::Delete { .. });
-            if !(is_row && options.has(Fault::CommitForgets)) {
-                contents.apply(change);
-            }
+        let rows = self.changes.iter().filter(|change| matches!(change, Change::Put { .. })).count();
+        let mut changes = self.changes;
+        if rows > 1 && options.has(Fault::CommitForgets) {
+            changes.pop();
         }
+        changes.into_iter().for_each(|change| contents.apply(change));
         Ok(())
     }
 
-    /// Makes none of the changes, but for the rules that are broken.
+    /// Makes none of the changes, but for a rule that is broken.
     pub fn rollback(self, contents: &mut Contents, options: &Options) {
         contents.seen_early.clear();
-        for change in self.changes {
-            let is_kept = match change {
-                Change::Create(_) => options.has(Fault::RollbackKeepsDdl),
-                Change::Put { .. } => options.has(Fault::RollbackCommits),
-                _ => false,
-            };
-            if is_kept {
-                contents.apply(change);
-            }
-        }
+        let kept =
+            |change: &Change| matches!(change, Change::Create(_)) && options.has(Fault::RollbackKeepsDdl);
+        self.changes.into_iter().filter(kept).for_each(|change| contents.apply(change));
     }
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 /// How many cancels must hit nothing.
 const STRAY: u64 = 200;
-/// Within this time of a statement's beginning they come.
-const STRAY_MICROS: u64 = 3_000;
+/// The first number of rows that may or may not be put in.
+const HIT: u64 = 1_000_000;
 
 const NEEDS: &[Need] = &[Need::Fact(Facts::CANCEL)];
 
@@ -50,6 +50,10 @@ fn hits_nothing_else(bench: &Bench) -> Result<()> {
     let mut session = bench.open()?;
     let table = bench.table(&mut session)?;
     let handle = session.cancel_handle();
+    let begun = Instant::now();
+    bench.insert(&mut session, &table, 0)?;
+    // Around the end of a statement, which takes about as long each time.
+    let longest = 2 * u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX / 2);
     for round in 1..=STRAY {
         let next = match round % 2 {
             0 => {
@@ -57,7 +61,7 @@ fn hits_nothing_else(bench: &Bench) -> Result<()> {
                 bench.insert(&mut session, &table, round)
             }
             _ => {
-                let wait = Duration::from_micros(bench.random.below(STRAY_MICROS));
+                let wait = Duration::from_micros(bench.random.below(longest));
                 let begin = Barrier::new(2);
                 std::thread::scope(|scope| {
                     scope.spawn(|| {
@@ -70,7 +74,7 @@ fn hits_nothing_else(bench: &Bench) -> Result<()> {
                     });
                     begin.wait();
                     // This one may be hit, or may have ended before.
-                    let _ = bench.insert(&mut session, &table, STRAY + round);
+                    let _ = bench.insert(&mut session, &table, HIT + round);
                 });
                 bench.insert(&mut session, &table, round)
             }

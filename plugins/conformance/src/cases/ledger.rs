@@ -83,8 +83,11 @@ fn prepared(bench: &Bench) -> Result<Connection> {
     Ok(session)
 }
 
+/// Which segments are in, whatever their order.
 fn segments(session: &mut Connection, task: &str) -> Result<Vec<u32>> {
-    Ok(session.read_marks(task)?.iter().map(|mark| mark.segment).collect())
+    let mut segments: Vec<u32> = session.read_marks(task)?.iter().map(|mark| mark.segment).collect();
+    segments.sort_unstable();
+    Ok(segments)
 }
 
 fn missing(bench: &Bench) -> Result<()> {

@@ -65,7 +65,7 @@ fn load_refused(bench: &Bench) -> Result<()> {
     };
     ensure!(error.failure == Failure::Failed, "it came to {:?}: {error:?}", error.failure);
     ensure!(error.applied == Applied::No, "applied is {}", error.applied);
-    bench.insert(&mut session, &table, 1).context("after it")?;
+    bench.insert(&mut session, &table, 1_000).context("after it")?;
     let rows = bench.rows(&table)?;
     ensure!(rows == 1, "{rows} rows are there, of which one was put in after it");
     Ok(())

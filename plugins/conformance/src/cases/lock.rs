@@ -1,6 +1,6 @@
 //! The lock of one runner per database: one session has it, and it ends with the session.
 
-use crate::bench::{Bench, wait_until};
+use crate::bench::Bench;
 use crate::case::{Case, Need};
 use anyhow::{Context, Result, bail, ensure};
 use runsheet::driver::{Connection, Lock};
@@ -29,12 +29,6 @@ pub(super) fn cases() -> Vec<Case> {
             check: of_one_database,
         },
         Case {
-            name: "lock-ends-with-close",
-            rule: "A session that is closed lets go of its lock.",
-            needs: &[LOCK],
-            check: ends_with_close,
-        },
-        Case {
             name: "lock-ends-with-session",
             rule: "A session that is killed lets go of its lock.",
             needs: &[LOCK, Need::Server],
@@ -46,6 +40,12 @@ pub(super) fn cases() -> Vec<Case> {
             needs: &[LOCK],
             check: outlasts,
         },
+        Case {
+            name: "lock-ends-with-close",
+            rule: "A session that is closed lets go of its lock.",
+            needs: &[LOCK],
+            check: ends_with_close,
+        },
     ]
 }
 
@@ -53,7 +53,7 @@ pub(super) fn cases() -> Vec<Case> {
 fn holder(bench: &Bench) -> Result<Connection> {
     let mut session = bench.open()?;
     // A session of a case before this one may take a moment to end.
-    wait_until("the lock is free", || Ok(session.try_lock()? == Lock::Held))?;
+    bench.wait_until("the lock is free", || Ok(session.try_lock()? == Lock::Held))?;
     Ok(session)
 }
 
@@ -67,7 +67,7 @@ fn busy(session: &mut Connection) -> Result<Option<Identity>> {
 /// That the lock is free, as another session sees it.
 pub(super) fn is_free(bench: &Bench) -> Result<()> {
     let mut other = bench.open()?;
-    wait_until("the lock is free", || Ok(other.try_lock()? == Lock::Held))?;
+    bench.wait_until("the lock is free", || Ok(other.try_lock()? == Lock::Held))?;
     Ok(other.unlock()?)
 }
 
@@ -91,14 +91,15 @@ fn names_its_holder(bench: &Bench) -> Result<()> {
     let who = busy(&mut second)?.context("the holder is not named")?;
     let own = first.identify()?;
     ensure!(who.session == own.session, "it is held by {:?}, not by {:?}", own.session, who.session);
-    Ok(())
+    Ok(first.unlock()?)
 }
 
 fn of_one_database(bench: &Bench) -> Result<()> {
-    let _first = holder(bench)?;
+    let mut first = holder(bench)?;
     let mut second = bench.open_on(&bench.target.second_database)?;
     ensure!(second.try_lock()? == Lock::Held, "the lock of one database excludes sessions on another");
-    Ok(())
+    first.unlock()?;
+    Ok(second.unlock()?)
 }
 
 fn ends_with_close(bench: &Bench) -> Result<()> {
@@ -124,5 +125,5 @@ fn outlasts(bench: &Bench) -> Result<()> {
     first.commit(&mut |_| {})?;
     ensure!(first.execute(b"no such statement", &mut |_| {}).is_err(), "nonsense was run");
     busy(&mut bench.open()?)?;
-    Ok(())
+    Ok(first.unlock()?)
 }

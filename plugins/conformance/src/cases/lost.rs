@@ -66,11 +66,12 @@ fn killed_in_commit(bench: &Bench) -> Result<()> {
     let held = outside.hold_commits(&bench.target.database, &table)?;
     let committed = std::thread::scope(|scope| {
         let thread = scope.spawn(|| session.commit(&mut |_| {}));
-        let killed = crate::bench::wait_until("the commit runs", || {
-            ensure!(!thread.is_finished(), "the commit did not wait");
-            outside.is_running(&identity)
-        })
-        .and_then(|()| outside.kill(&identity));
+        let killed = bench
+            .wait_until("the commit runs", || {
+                ensure!(!thread.is_finished(), "the commit did not wait");
+                outside.is_running(&identity)
+            })
+            .and_then(|()| outside.kill(&identity));
         drop(held);
         let committed = thread.join().map_err(|_| anyhow::anyhow!("the thread of the commit panicked"));
         killed.and(committed)
@@ -114,5 +115,5 @@ fn close_after_loss(bench: &Bench) -> Result<()> {
         session.ping().err().context("the session was killed, and answers")?;
         drop(session);
     }
-    crate::bench::wait_until("no descriptor is left", || Ok(descriptors_and_threads()?.0 <= descriptors))
+    bench.wait_until("no descriptor is left", || Ok(descriptors_and_threads()?.0 <= descriptors))
 }

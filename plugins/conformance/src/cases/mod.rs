@@ -26,9 +26,9 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(transaction::cases());
     cases.extend(load::cases());
     cases.extend(ledger::cases());
-    cases.extend(lock::cases());
     cases.extend(identity::cases());
     cases.extend(reset::cases());
+    cases.extend(lock::cases());
     cases.extend(cancel::cases());
     cases.extend(lost::cases());
     cases.extend(sessions::cases());

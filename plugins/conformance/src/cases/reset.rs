@@ -81,7 +81,7 @@ fn lets_go_of_lock(bench: &Bench) -> Result<()> {
     session.reset(LABEL)?;
     is_free(bench)?;
     ensure!(session.try_lock()? == Lock::Held, "after its reset the session is not granted the lock");
-    Ok(())
+    Ok(session.unlock()?)
 }
 
 fn label(bench: &Bench) -> Result<()> {

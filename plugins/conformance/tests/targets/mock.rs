@@ -6,7 +6,7 @@ use runsheet::driver::Connection;
 use runsheet_conformance::{
     Counted, Failing, Load, Misplaced, Notices, Outside, Sheet, Statements, Target, load,
 };
-use runsheet_sdk::{Class, Error, Identity, Outcome, Settings};
+use runsheet_sdk::{Class, Error, Identity, Outcome};
 use runsheet_test_servers::fresh_name;
 use std::any::Any;
 use std::time::Duration;
@@ -31,6 +31,7 @@ pub fn target(fault: Option<&str>) -> Target {
         statements: statements(),
         sheets: sheets(),
         apart: Duration::ZERO,
+        patience: Duration::from_millis(500),
         outside: Box::new(Beside),
     }
 }
@@ -66,7 +67,7 @@ fn statements() -> Statements {
         ],
         misplaced: vec![
             Misplaced { text: "say 'äöü€𝄞' oops", at: "oops" },
-            Misplaced { text: "/* €\n */ oops", at: "oops" },
+            Misplaced { text: "say é \n 'ü' 'ä'", at: "'ü'" },
         ],
         notices: Some(Notices { before: vec![], statement: "notice 2000".to_owned(), count: 2000 }),
         slow: "sleep 2s",
@@ -98,7 +99,8 @@ fn sheets() -> Vec<Sheet> {
             "commit",
             "",
         ]),
-        Sheet::of(&["", "load t", ";\n", "1 a; b\n2 'c\n", "\\.\n", "ok", "; -- the end"]),
+        Sheet::of(&[" ", "load t", ";\n", "1 a; b\n2 'c\n", "\\.\n", "ok", "; -- the end"]),
+        Sheet::of(&["", "put t 1 'ü'", ";", "ok", "\n"]),
         Sheet::of(&[" \n;; -- nothing"]),
     ]
 }
@@ -154,9 +156,4 @@ impl Outside for Beside {
     fn label(&self, session: &Identity, expected: &str) -> Result<bool> {
         holds(&format!("labelled {} '{}'", session.session, expected.replace('\'', "''")))
     }
-}
-
-/// What the mock's settings may be told apart by in a test.
-pub fn with(pairs: &[(&str, &str)]) -> Settings {
-    settings(pairs)
 }

@@ -37,6 +37,7 @@ pub fn target(server: &'static MySql) -> Result<Target> {
         statements: statements(),
         sheets: sheets(),
         apart: Duration::from_millis(1100),
+        patience: Duration::from_secs(20),
         outside: Box::new(Client { server }),
     })
 }

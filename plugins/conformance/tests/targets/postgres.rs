@@ -33,6 +33,7 @@ pub fn target() -> Result<Target> {
         statements: statements(),
         sheets: sheets(),
         apart: Duration::from_millis(1100),
+        patience: Duration::from_secs(20),
         outside: Box::new(Psql { server }),
     })
 }

@@ -22,6 +22,7 @@ pub fn target(folder: &Path) -> Target {
         statements: statements(),
         sheets: sheets(),
         apart: Duration::from_millis(1100),
+        patience: Duration::from_secs(20),
         outside: Box::new(Shell { folder: folder.to_path_buf() }),
     }
 }
