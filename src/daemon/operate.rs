@@ -151,12 +151,13 @@ impl Engine {
         );
     }
 
-    /// Sees that the scheduler knows a plan that has ended, so that it can be retried.
+    /// Sees that the scheduler knows a plan that has ended, so that it can be retried. Its rows are read behind everything that was
+    /// decided: what is still on its way to the disk would look as if it had not happened, and would be done again.
     fn know(&mut self, plan: i64) -> Result<(), store::Error> {
         if self.schedule.knows(plan) {
             return Ok(());
         }
-        let stored = self.parts.store.reader()?.read(|connection| StoredPlan::read(connection, plan))?;
+        let stored = self.parts.store.write_and_wait(move |connection| StoredPlan::read(connection, plan))?;
         if let Some(stored) = stored {
             let changes = self.schedule.recall(&stored, now());
             self.apply(plan, changes);
