@@ -1,87 +1,74 @@
-//! Connecting, with a deadline for all of it: the crate has one for each read at most, and a server may say nothing at all.
+//! Connecting, with one deadline for all of it; with TLS or without, as `tls` says.
 
+use crate::client::{Access, Client, Fault, KeyFrom};
 use crate::error;
-use crate::settings::{Mode, Options};
-use mysql::{ClientIdentity, Conn, DriverError, OptsBuilder, SslOpts};
+use crate::settings::Options;
+use runsheet_network::{Deadline, Mode, Peer, Stream};
 use runsheet_sdk::{Applied, Error};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::io;
 use std::time::Duration;
 
 /// Connects to a database, or to none where the name is empty.
-pub(crate) fn connect(options: &Options, database: &str, timeout: Duration) -> Result<Conn, Error> {
-    let (sender, receiver) = channel();
-    let (wanted, name) = (options.clone(), database.to_owned());
-    let thread = std::thread::Builder::new().name("connect".to_owned()).spawn(move || {
-        // Nobody listens any more where it took too long; the connection is closed then.
-        let _ = sender.send(try_both(&wanted, &name));
-    });
-    let unreachable =
-        |why: String| Error::lost(format!("no connection to {}: {why}", options.place()), Applied::No);
-    if let Err(error) = thread {
-        return Err(unreachable(error.to_string()));
-    }
-    match receiver.recv_timeout(timeout) {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(failed)) => {
-            let failed = error::from(failed, b"");
-            Err(Error {
-                applied: Applied::No,
-                message: format!(
-                    "{} (connecting to {}, database {database:?})",
-                    failed.message,
-                    options.place()
-                ),
-                ..failed
-            })
-        }
-        Err(RecvTimeoutError::Timeout) => Err(unreachable(format!("it did not answer within {timeout:?}"))),
-        Err(RecvTimeoutError::Disconnected) => Err(unreachable("the client broke down".to_owned())),
-    }
+pub(crate) fn connect(options: &Options, database: &str) -> Result<Client, Error> {
+    let deadline = Deadline::after(options.connect_timeout);
+    let reach = || Stream::connect(&options.reach, deadline);
+    with_or_without_tls(options, database, &reach)
 }
 
-/// `prefer` means TLS where the server has it.
-fn try_both(options: &Options, database: &str) -> mysql::Result<Conn> {
-    let secret = options.tls != Mode::Disable && options.socket.is_none();
-    match Conn::new(builder(options, database, secret)) {
-        Err(mysql::Error::DriverError(DriverError::TlsNotSupported) | mysql::Error::TlsError(_))
-            if options.tls == Mode::Prefer =>
+/// Connects to the very server that a session is on; for a cancel.
+pub(crate) fn again(options: &Options, peer: &Peer, timeout: Duration) -> Result<Client, Error> {
+    let deadline = Deadline::after(timeout);
+    let reach = || Stream::connect_to(&options.reach, peer, deadline);
+    with_or_without_tls(options, "", &reach)
+}
+
+fn with_or_without_tls(
+    options: &Options,
+    database: &str,
+    reach: &dyn Fn() -> io::Result<Stream>,
+) -> Result<Client, Error> {
+    let with_tls = options.tls.mode != Mode::Disable;
+    let logged_in = match try_with(options, database, with_tls, reach) {
+        // The network is there, and TLS is not what both have; the server has let nobody in yet.
+        Err(Fault::Network(error))
+            if options.tls.mode == Mode::Prefer && error.kind() == io::ErrorKind::InvalidData =>
         {
-            Conn::new(builder(options, database, false))
+            try_with(options, database, false, reach)
         }
         other => other,
-    }
+    };
+    logged_in.map_err(|fault| {
+        let failed = match fault {
+            Fault::Network(error) => Error::lost(format!("no connection: {error}"), Applied::No),
+            fault => error::from(fault, b""),
+        };
+        Error {
+            applied: Applied::No,
+            message: format!("{} (connecting to {}, database {database:?})", failed.message, options.place()),
+            ..failed
+        }
+    })
 }
 
-fn builder(options: &Options, database: &str, secret: bool) -> OptsBuilder {
-    let keepalive = u32::try_from(options.keepalive.as_millis()).ok().filter(|millis| *millis > 0);
-    let mut builder = OptsBuilder::new()
-        .user(Some(options.user.clone()))
-        .pass(options.password.clone())
-        .db_name((!database.is_empty()).then(|| database.to_owned()))
-        .prefer_socket(false)
-        .tcp_connect_timeout(Some(options.connect_timeout))
-        .tcp_keepalive_time_ms(keepalive)
-        .tcp_nodelay(true)
-        .stmt_cache_size(0)
-        .init(vec![options.init.clone()])
-        .connect_attrs(Some(std::collections::HashMap::from([("program_name", "runsheet")])));
-    builder = match &options.socket {
-        Some(socket) => builder.socket(Some(socket.clone())),
-        None => builder.ip_or_hostname(options.host.clone()).tcp_port(options.port),
+fn try_with(
+    options: &Options,
+    database: &str,
+    with_tls: bool,
+    reach: &dyn Fn() -> io::Result<Stream>,
+) -> Result<Client, Fault> {
+    let stream = reach()?;
+    let key = match &options.server_public_key {
+        Some(path) => KeyFrom::File(path),
+        // Without TLS by the operator's own word, or where nobody is between.
+        None if options.tls.mode == Mode::Disable || stream.is_private() => KeyFrom::Server,
+        None => KeyFrom::Nowhere,
     };
-    if !secret {
-        return builder;
-    }
-    let verified = matches!(options.tls, Mode::VerifyCa | Mode::VerifyFull)
-        || (options.tls == Mode::Require && options.tls_ca.is_some());
-    let mut tls = SslOpts::default()
-        .with_danger_accept_invalid_certs(!verified)
-        .with_danger_skip_domain_validation(options.tls != Mode::VerifyFull);
-    if let Some(ca) = &options.tls_ca {
-        tls = tls.with_root_cert_path(Some(ca.clone()));
-    }
-    if let Some((cert, key)) = &options.tls_client {
-        tls = tls.with_client_identity(Some(ClientIdentity::new(cert.clone(), key.clone())));
-    }
-    builder.ssl_opts(tls)
+    let access = Access {
+        user: &options.user,
+        password: options.password.as_deref(),
+        database,
+        tls: with_tls.then_some((&options.tls, options.host())),
+        key,
+    };
+    Client::login(stream, &access)
 }

@@ -1,304 +1,321 @@
 //! A session.
 
 use crate::cancel::Cancel;
+use crate::client::{Answer, Client, Fault};
 use crate::connect::connect;
+use crate::server::Server;
 use crate::settings::Options;
 use crate::split::MySqlSplitter;
-use crate::{error, farewell, ledger, raw};
-use mysql::Conn;
-use mysql::prelude::Queryable;
+use crate::{error, ledger, lock};
+use runsheet_network::Deadline;
 use runsheet_sdk::{
     Applied, Canceler, Class, Connection, Error, Failure, Flags, Identity, Kind, Mark, Notice, Notices,
     Outcome, Split, Splitter, Transaction, TryLock,
 };
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
-/// The longest lock name that both servers take.
-const LOCK_NAME_MAX: usize = 64;
+/// How long the farewell to a server may take.
+const FAREWELL_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// A session.
 pub struct Session {
     options: Options,
     database: String,
-    client: Conn,
-    identity: Identity,
-    /// The longest statement that the server takes, in bytes.
-    packet_max: usize,
-    /// Whether the next statement is inside a transaction that was begun here.
-    pub(crate) in_transaction: bool,
+    client: Client,
+    server: Server,
+    /// Why the server has rolled back the transaction that was open, as long as nobody has ended it.
+    rolled_back: Option<String>,
     lost: bool,
-    holds_lock: bool,
+    pub(crate) holds_lock: bool,
     pub(crate) ledger_is_known: bool,
 }
 
 impl Session {
     pub(crate) fn open(options: Options, database: &str) -> Result<Self, Error> {
-        let client = connect(&options, database, options.connect_timeout)?;
-        let mut session = Self {
+        let mut client = connect(&options, database)?;
+        let begun = client.query(options.init.as_bytes(), false);
+        let server = begun.and_then(|_| Server::ask(&mut client)).map_err(|fault| Error {
+            applied: Applied::No,
+            position: None,
+            ..error::from(fault, b"")
+        })?;
+        client.wait_for_ever();
+        Ok(Self {
             options,
             database: database.to_owned(),
             client,
-            identity: Identity::default(),
-            packet_max: usize::MAX,
-            in_transaction: false,
+            server,
+            rolled_back: None,
             lost: false,
             holds_lock: false,
             ledger_is_known: false,
-        };
-        session.look_around()?;
-        Ok(session)
-    }
-
-    /// What is the same for the session's whole life.
-    fn look_around(&mut self) -> Result<(), Error> {
-        type Row = (String, String, String, String, String, String);
-        let row: Option<Row> = self.ask(
-            "SELECT CONCAT(@@max_allowed_packet), VERSION(), CURRENT_USER(), CONCAT(CONNECTION_ID()), CONCAT(@@hostname, ':', @@port), CONCAT(UTC_TIMESTAMP())",
-        )?;
-        let (packet, version, user, session, system, now) = row.unwrap_or_default();
-        self.packet_max = packet.parse().unwrap_or(usize::MAX);
-        let product = if version.contains("MariaDB") { "MariaDB" } else { "MySQL" };
-        let schema = if product == "MariaDB" { "information_schema" } else { "performance_schema" };
-        // Both are seconds of the statement's own beginning, so that every session computes the same.
-        let started: Option<String> = self.ask(&format!(
-            "SELECT CONCAT(UTC_TIMESTAMP() - INTERVAL VARIABLE_VALUE SECOND) FROM {schema}.global_status WHERE VARIABLE_NAME = 'Uptime'"
-        ))?;
-        self.identity = Identity {
-            product: product.to_owned(),
-            version,
-            session,
-            session_start: now,
-            system: format!("{system} started {}", started.unwrap_or_default()),
-            database: self.database.clone(),
-            user,
-            ..Identity::default()
-        };
-        Ok(())
-    }
-
-    fn ask<T: mysql::prelude::FromRow>(&mut self, query: &str) -> Result<Option<T>, Error> {
-        self.client.query_first(query).map_err(|failed| self.failed(failed, b""))
-    }
-
-    fn run(&mut self, query: &str) -> Result<(), Error> {
-        self.client.query_drop(query).map_err(|failed| self.failed(failed, b""))
-    }
-
-    fn failed(&mut self, failed: mysql::Error, sql: &[u8]) -> Error {
-        self.lose(error::from(failed, sql))
-    }
-
-    /// Fails where the session is gone already, so that nothing is sent to it.
-    fn is_there(&mut self) -> Result<(), Error> {
-        if self.lost {
-            return Err(Error::lost("the connection was lost before", Applied::No));
-        }
-        farewell::look(&self.client).map_err(|error| self.lose(error))
-    }
-
-    /// Remembers that the connection is gone, where an error says so.
-    pub(crate) fn lose(&mut self, error: Error) -> Error {
-        self.lost |= error.failure == Failure::Lost;
-        error
-    }
-
-    pub(crate) fn client(&mut self) -> &mut Conn {
-        &mut self.client
+        })
     }
 
     pub(crate) fn database(&self) -> &str {
         &self.database
     }
 
-    /// The lock's name: the same for every Runsheet and this database, however long its name is.
-    fn lock_name(&self) -> String {
-        let name = format!("runsheet:{}", self.database);
-        if name.len() <= LOCK_NAME_MAX {
-            return name;
-        }
-        let mut hash = DefaultHasher::new();
-        self.database.hash(&mut hash);
-        let end = name.floor_char_boundary(LOCK_NAME_MAX - 17);
-        format!("{}:{:016x}", name.get(..end).unwrap_or_default(), hash.finish())
+    /// Whether the next statement is inside a transaction, by the server's own word.
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.client.in_transaction()
     }
 
-    /// Refuses more than one statement as far as that can be seen: the server itself would run them all. A routine's body has
-    /// semicolons of its own.
-    fn one_statement(&self, sql: &[u8]) -> Result<(Kind, Flags), Error> {
-        let mut splitter = MySqlSplitter::new(!self.client.no_backslash_escape());
+    /// The server, as an identity without a session.
+    pub(crate) fn server_identity(&self) -> Identity {
+        Identity {
+            product: self.server.product.to_owned(),
+            system: self.server.system.clone(),
+            ..Identity::default()
+        }
+    }
+
+    /// Makes sure that the session is there before something is sent. What is sent to one that the server has ended while it was
+    /// idle is certainly not carried out.
+    fn ready(&mut self) -> Result<(), Error> {
+        if self.lost {
+            return Err(Error::lost("the connection was lost before", Applied::No));
+        }
+        let Some(farewell) = self.client.farewell() else { return Ok(()) };
+        self.lost = true;
+        let said = error::from(farewell, b"");
+        let hint =
+            "It was killed or idle for longer than the server's `wait_timeout`, or the server was stopped";
+        Err(Error { failure: Failure::Lost, applied: Applied::No, position: None, ..said }.hint(hint))
+    }
+
+    fn exchange(&mut self, sql: &[u8], keep: bool) -> Result<Answer, Error> {
+        self.ready()?;
+        let answer = self.client.query(sql, keep);
+        answer.map_err(|fault| self.failed(fault, sql))
+    }
+
+    /// The error that a fault is; remembers where the connection is gone.
+    fn failed(&mut self, fault: Fault, sql: &[u8]) -> Error {
+        let error = error::from(fault, sql);
+        self.lost |= error.failure == Failure::Lost;
+        error
+    }
+
+    /// Runs SQL of the driver's own, and gives its rows as text.
+    pub(crate) fn query(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
+        // It is not the sheet's text that an error is about.
+        let answer =
+            self.exchange(sql.as_bytes(), true).map_err(|error| Error { position: None, ..error })?;
+        Ok(answer.rows)
+    }
+
+    /// Runs SQL of the driver's own.
+    pub(crate) fn run(&mut self, sql: &str) -> Result<(), Error> {
+        self.query(sql).map(drop)
+    }
+
+    /// The first cell of a query's first row.
+    pub(crate) fn ask(&mut self, sql: &str) -> Result<Option<String>, Error> {
+        Ok(self.query(sql)?.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
+    }
+
+    /// What the statement is. Whether it is one, the server says: it takes no more than one in a request.
+    fn classified(&self, sql: &[u8]) -> Result<(Kind, Flags, usize), Error> {
+        let mut splitter = MySqlSplitter::new(!self.client.no_backslash_escapes());
         let Split::Piece(first) = splitter.next(sql, true)? else {
             return Err(Error::new(Class::Syntax, "there is no statement in the text"));
         };
+        if splitter.last_has_body() {
+            // A routine's body has semicolons of its own.
+            return Ok((first.kind, first.flags, sql.len()));
+        }
         let rest = sql.get(first.consumed..).unwrap_or_default();
-        if !splitter.last_has_body() && !matches!(splitter.next(rest, true), Ok(Split::End)) {
+        if !matches!(splitter.next(rest, true), Ok(Split::End)) {
             return Err(Error::new(Class::Syntax, "the text has more than one statement; none was run"));
         }
-        Ok((first.kind, first.flags))
+        Ok((first.kind, first.flags, first.end))
     }
 
-    fn warnings(&mut self, notices: Notices<'_>) -> Result<(), Error> {
-        // In the character set of the session, which may be any.
-        let warnings: Vec<(Vec<u8>, i64, Vec<u8>)> =
-            self.client.query("SHOW WARNINGS").map_err(|failed| self.failed(failed, b""))?;
-        for (severity, code, message) in warnings {
-            let [severity, message] =
-                [severity, message].map(|text| String::from_utf8_lossy(&text).into_owned());
+    /// Says what the server has noted about the last statement, but for the error that is told already.
+    fn warnings(&mut self, counted: u16, told: Option<&Error>, notices: Notices<'_>) -> Result<(), Error> {
+        let rows = self.query("SHOW WARNINGS")?;
+        let shown = rows.len();
+        for row in rows {
+            let mut cells = row.into_iter().map(Option::unwrap_or_default);
+            let mut next = || cells.next().unwrap_or_default();
+            let (severity, code, message) = (next(), next().parse().unwrap_or_default(), next());
+            if told.is_some_and(|error| error.code == code && error.message == message) {
+                continue;
+            }
             notices(Notice { severity, sqlstate: String::new(), code, message });
+        }
+        if usize::from(counted) > shown {
+            let more = usize::from(counted) - shown;
+            // The number in the server's answer has no room for more.
+            let least = if counted == u16::MAX { "at least " } else { "" };
+            let message =
+                format!("{least}{more} further warnings were not kept by the server (max_error_count)");
+            notices(Notice { severity: "Warning".to_owned(), message, ..Notice::default() });
         }
         Ok(())
     }
-}
 
-/// What came of a statement.
-#[derive(Default)]
-struct Came {
-    affected: u64,
-    warnings: u64,
-    info: String,
-}
+    /// Finds out what a failed statement has left: what the server notes about it, and whether the transaction is still there.
+    fn look_after(&mut self, error: Error, was_open: bool, notices: Notices<'_>) -> Error {
+        if self.lost || self.warnings(0, Some(&error), notices).is_err() {
+            return error;
+        }
+        let rolls_back = matches!(error.class, Class::Deadlock | Class::LockTimeout | Class::Serialization)
+            || matches!(error.code, 1206 | 3101);
+        if was_open && !self.in_transaction() && rolls_back {
+            self.rolled_back = Some(error.message.clone());
+            let told = "the server has rolled back the whole transaction";
+            let detail =
+                if error.detail.is_empty() { told.to_owned() } else { format!("{}; {told}", error.detail) };
+            return Error { detail, ..error };
+        }
+        error
+    }
 
-/// Sends a statement and reads all that comes of it. Rows are dropped; an error among them is the statement's.
-fn exchange(client: &mut Conn, sql: &[u8]) -> mysql::Result<Came> {
-    let mut came = Came::default();
-    let mut result = client.query_iter(raw::as_text(sql))?;
-    while let Some(mut set) = result.iter() {
-        came.affected += set.affected_rows();
-        came.warnings += u64::from(set.warnings());
-        came.info = set.info_str().into_owned();
-        if let Some(failed) = set.find_map(Result::err) {
-            return Err(failed);
+    fn transaction(&self) -> Transaction {
+        match (&self.rolled_back, self.in_transaction()) {
+            (Some(_), _) => Transaction::Failed,
+            (None, true) => Transaction::Open,
+            (None, false) => Transaction::None,
         }
     }
-    Ok(came)
+
+    /// Refuses to commit what is not there any more.
+    fn is_whole(&self) -> Result<(), Error> {
+        match &self.rolled_back {
+            None => Ok(()),
+            Some(why) => Err(Error::new(
+                Class::Other,
+                format!("nothing was committed: the server had rolled back the transaction before ({why})"),
+            )),
+        }
+    }
 }
 
 impl Connection for Session {
     fn reset(&mut self, _label: &str) -> Result<(), Error> {
-        self.is_there()?;
-        self.in_transaction = false;
+        self.ready()?;
+        self.rolled_back = None;
         self.holds_lock = false;
         self.ledger_is_known = false;
-        self.client.reset().map_err(|failed| self.failed(failed, b""))?;
-        if self.database.is_empty() {
-            return Ok(());
-        }
+        let (init, database) = (self.options.init.clone(), self.database.clone());
+        let again = self.client.reset().and_then(|()| self.client.query(init.as_bytes(), false));
         // The reset keeps a database that a sheet has changed to.
-        let database = self.database.clone();
-        self.client.select_db(&database).map_err(|failed| self.failed(failed, b""))
+        let again =
+            again.and_then(|_| if database.is_empty() { Ok(()) } else { self.client.choose(&database) });
+        again.map_err(|fault| self.failed(fault, b""))
     }
 
     fn ping(&mut self) -> Result<(), Error> {
-        self.is_there()?;
-        self.client.ping().map_err(|failed| self.failed(failed, b""))
+        self.ready()?;
+        self.client.ping().map_err(|fault| self.failed(fault, b""))
     }
 
     fn identify(&mut self) -> Result<Identity, Error> {
-        self.is_there()?;
-        Ok(self.identity.clone())
+        self.ready()?;
+        Ok(Identity {
+            version: self.server.version.clone(),
+            session: self.client.connection().to_string(),
+            session_start: self.server.session_start.clone(),
+            database: self.database.clone(),
+            user: self.server.user.clone(),
+            ..self.server_identity()
+        })
     }
 
     fn execute(&mut self, sql: &[u8], notices: Notices<'_>) -> Result<Outcome, Error> {
-        self.is_there()?;
-        if sql.len() + 1 > self.packet_max {
-            return Err(Error::new(
-                Class::Resource,
-                format!(
-                    "the statement has {} bytes, and the server takes {} (max_allowed_packet)",
-                    sql.len(),
-                    self.packet_max
-                ),
-            ));
+        let room = self.server.packet_bytes_max.saturating_sub(1);
+        if sql.len() > room {
+            let message = format!(
+                "the statement has {} bytes, and the server takes {room} (max_allowed_packet)",
+                sql.len()
+            );
+            return Err(Error::new(Class::Resource, message)
+                .hint("Set the server's max_allowed_packet higher, or cut the statement into smaller ones"));
         }
-        let (kind, flags) = self.one_statement(sql)?;
-        let Came { affected, warnings, info } =
-            exchange(&mut self.client, sql).map_err(|failed| self.failed(failed, sql))?;
-        if flags.has(Flags::COMMITS) || matches!(kind, Kind::Commit | Kind::Rollback) {
-            self.in_transaction = false;
+        self.ready()?;
+        let (kind, _, end) = self.classified(sql)?;
+        match kind {
+            Kind::Commit => self.is_whole()?,
+            Kind::Begin | Kind::Rollback => self.rolled_back = None,
+            _ => {}
         }
-        if kind == Kind::Begin {
-            self.in_transaction = true;
+        let was_open = self.in_transaction();
+        let answer = match self.exchange(sql.get(..end).unwrap_or(sql), false) {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.look_after(error, was_open, notices)),
+        };
+        if answer.warnings > 0 {
+            self.warnings(answer.warnings, None, notices)?;
         }
-        if warnings > 0 {
-            self.warnings(notices)?;
-        }
-        let rows_affected = matches!(kind, Kind::Dml | Kind::Call).then_some(affected);
-        Ok(Outcome { rows_affected, transaction: Transaction::Unknown, tag: info })
+        Ok(Outcome {
+            rows_affected: matches!(kind, Kind::Dml | Kind::Call).then_some(answer.affected),
+            transaction: self.transaction(),
+            tag: answer.info,
+        })
     }
 
     fn begin(&mut self) -> Result<(), Error> {
-        self.is_there()?;
-        self.run("START TRANSACTION")?;
-        self.in_transaction = true;
-        Ok(())
+        self.rolled_back = None;
+        self.run("START TRANSACTION")
     }
 
-    fn commit(&mut self, _notices: Notices<'_>) -> Result<(), Error> {
-        self.is_there()?;
-        self.run("COMMIT")?;
-        self.in_transaction = false;
-        Ok(())
+    fn commit(&mut self, notices: Notices<'_>) -> Result<(), Error> {
+        self.is_whole()?;
+        let was_open = self.in_transaction();
+        match self.exchange(b"COMMIT", false) {
+            Ok(answer) if answer.warnings > 0 => self.warnings(answer.warnings, None, notices),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.look_after(Error { position: None, ..error }, was_open, notices)),
+        }
     }
 
     fn rollback(&mut self) -> Result<(), Error> {
-        self.is_there()?;
-        self.run("ROLLBACK")?;
-        self.in_transaction = false;
-        Ok(())
+        self.rolled_back = None;
+        self.run("ROLLBACK")
     }
 
     fn canceler(&self) -> Box<dyn Canceler> {
-        Box::new(Cancel { options: self.options.clone(), connection: self.client.connection_id() })
+        Box::new(Cancel {
+            options: self.options.clone(),
+            peer: self.client.stream().peer().clone(),
+            connection: self.client.connection(),
+            system: self.server.system.clone(),
+        })
     }
 
     fn try_lock(&mut self) -> Result<TryLock, Error> {
-        self.is_there()?;
-        if self.holds_lock {
-            return Ok(TryLock::Held);
-        }
-        let name = self.lock_name().replace('\\', "\\\\").replace('\'', "''");
-        let got: Option<Option<i64>> = self.ask(&format!("SELECT GET_LOCK('{name}', 0)"))?;
-        if got == Some(Some(1)) {
-            self.holds_lock = true;
-            return Ok(TryLock::Held);
-        }
-        let holder: Option<Option<u64>> = self.ask(&format!("SELECT IS_USED_LOCK('{name}')"))?;
-        Ok(TryLock::Busy(holder.flatten().map(|session| {
-            Box::new(Identity {
-                product: self.identity.product.clone(),
-                session: session.to_string(),
-                system: self.identity.system.clone(),
-                ..Identity::default()
-            })
-        })))
+        lock::try_lock(self)
     }
 
     fn unlock(&mut self) -> Result<(), Error> {
-        self.is_there()?;
-        if !self.holds_lock {
-            return Ok(());
-        }
-        self.holds_lock = false;
-        let name = self.lock_name().replace('\\', "\\\\").replace('\'', "''");
-        self.run(&format!("DO RELEASE_LOCK('{name}')"))
+        self.ready()?;
+        lock::unlock(self)
     }
 
     fn prepare_ledger(&mut self) -> Result<(), Error> {
-        self.is_there()?;
-        ledger::prepare(self).map_err(|error| self.lose(error))
+        self.ready()?;
+        ledger::prepare(self)
     }
 
     fn write_mark(&mut self, mark: &Mark) -> Result<(), Error> {
-        self.is_there()?;
         ledger::write(self, mark)
     }
 
     fn read_marks(&mut self, task: &str) -> Result<Vec<Mark>, Error> {
-        self.is_there()?;
         ledger::read(self, task)
     }
 
     fn find_version(&mut self, schema_version: &str) -> Result<Option<Mark>, Error> {
-        self.is_there()?;
         ledger::find_version(self, schema_version)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.lost {
+            self.client.quit(Deadline::after(FAREWELL_TIME_MAX));
+        }
     }
 }

@@ -1,35 +1,37 @@
 //! The server's numbers as classes, and the place that a syntax error names as a byte of the statement.
 
+use crate::client::Fault;
 use runsheet_sdk::{Applied, Class, Error, Failure};
 
-/// An error of the crate's, for a statement.
-pub(crate) fn from(error: mysql::Error, sql: &[u8]) -> Error {
-    match error {
-        mysql::Error::MySqlError(said) => {
-            let class = class(said.code);
+/// The server ends the connection after it has refused a request that is too large.
+const PACKET_TOO_LARGE: u16 = 1153;
+
+/// An error of the client's, for a statement.
+pub(crate) fn from(fault: Fault, sql: &[u8]) -> Error {
+    match fault {
+        Fault::Said { code, state, message } => {
+            let class = class(code);
             let failure = match class {
                 Class::Connection => Failure::Lost,
                 Class::Canceled => Failure::Canceled,
+                _ if code == PACKET_TOO_LARGE => Failure::Lost,
                 _ => Failure::Failed,
             };
             Error {
                 failure,
-                applied: if failure == Failure::Lost { Applied::Unknown } else { Applied::No },
-                sqlstate: said.state,
-                code: i64::from(said.code),
-                position: position(&said.message, sql),
-                hint: advice(said.code).to_owned(),
-                ..Error::new(class, said.message)
+                applied: if class == Class::Connection { Applied::Unknown } else { Applied::No },
+                sqlstate: state,
+                code: i64::from(code),
+                position: position(&message, sql).filter(|_| class == Class::Syntax),
+                hint: advice(code, &message).to_owned(),
+                ..Error::new(class, message)
             }
         }
-        mysql::Error::IoError(error) => {
+        Fault::Network(error) => {
             Error::lost(format!("the connection to the server was lost: {error}"), Applied::Unknown)
         }
-        mysql::Error::DriverError(mysql::DriverError::PacketTooLarge) => {
-            Error::new(Class::Resource, "the statement is larger than the server's max_allowed_packet")
-        }
-        // Everything else of the crate's means that it and the server do not understand each other any more.
-        other => Error::lost(format!("the connection to the server broke down: {other}"), Applied::Unknown),
+        Fault::Protocol(why) => Error::lost(why, Applied::Unknown),
+        Fault::Login(why) => Error::new(Class::Authentication, why),
     }
 }
 
@@ -41,42 +43,58 @@ fn class(code: u16) -> Class {
         1062 | 1451 | 1452 | 1048 | 1216 | 1217 | 1169 | 3819 | 4025 | 1406 | 1264 | 1366 => {
             Class::Constraint
         }
-        1044 | 1142 | 1143 | 1227 | 1370 | 1410 | 1290 => Class::Permission,
-        1045 | 1698 | 1251 | 2059 => Class::Authentication,
+        1044 | 1142 | 1143 | 1227 | 1370 | 1410 | 1290 | 1836 | 1792 => Class::Permission,
+        1045 | 1698 | 1251 | 1524 | 1820 | 1862 | 2059 | 3118 | 3159 | 3878 | 3955 | 4151 => {
+            Class::Authentication
+        }
         1205 | 3572 | 1099 => Class::LockTimeout,
         1213 => Class::Deadlock,
+        1020 => Class::Serialization,
         1317 => Class::Canceled,
         3024 | 1969 => Class::Timeout,
-        1040 | 1203 | 1226 | 1114 | 1021 | 1037 | 1038 | 1041 | 1153 | 1206 => Class::Resource,
-        1053 | 1077 | 1079 | 1080 | 1152 | 1158 | 1159 | 1160 | 1161 | 1184 | 1927 | 2006 | 2013 | 4031 => {
-            Class::Connection
-        }
+        1040 | 1203 | 1226 | 1114 | 1021 | 1037 | 1038 | 1041 | PACKET_TOO_LARGE | 1206 => Class::Resource,
+        1053 | 1077 | 1079 | 1080 | 1129 | 1130 | 1152 | 1158 | 1159 | 1160 | 1161 | 1184 | 1927 | 2006
+        | 2013 | 3169 | 4031 => Class::Connection,
         1235 | 1289 => Class::Unsupported,
         _ => Class::Other,
     }
 }
 
-fn advice(code: u16) -> &'static str {
+fn advice(code: u16, message: &str) -> &'static str {
     match code {
         1045 | 1698 => {
             "Look at `user` and `password` of the instance, and at the hosts that the account may come from"
         }
         1049 => "Create the database, or name another one in the plan's target",
-        1040 | 1203 => "The server has no connection left; lower `max_connections` of the instance",
+        1040 | 1203 | 1226 => {
+            "The server has no connection left for the account; lower `max_connections` of the instance"
+        }
+        1129 => "The server has had too many failed connections from this host: FLUSH HOSTS on it",
+        1130 => "The server takes no connection from this host; give the account a host pattern that fits",
+        1524 => "The server does not have the plugin that the account logs in by",
+        1820 | 1862 => "The account's password has expired; change it on the server",
+        3118 | 4151 => "The account is locked on the server: ALTER USER … ACCOUNT UNLOCK",
+        3159 => "The server takes only secret connections; set `tls`",
+        1290 if message.contains("read-only") || message.contains("read_only") => READ_ONLY,
+        1836 => READ_ONLY,
         _ => "",
     }
 }
 
-/// The byte that `… near 'text' at line N` means: where `text` begins in line N, if that can be only one place.
+const READ_ONLY: &str = "This server only reads: it may be a replica; name the primary by `host`";
+
+/// The byte that a syntax error means: where the text that it quotes begins in the line that it names, if that can be only one
+/// place. So it is in every language: the text between the first and the last quote, and behind it a number.
 fn position(message: &str, sql: &[u8]) -> Option<usize> {
-    let (_, rest) = message.split_once(" near '")?;
-    let (near, line) = rest.rsplit_once("' at line ")?;
-    let line: usize = line.trim().parse().ok()?;
-    let mut starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', sql).map(|at| at + 1));
-    let start = starts.nth(line.checked_sub(1)?)?;
+    let (_, rest) = message.split_once('\'')?;
+    let (near, behind) = rest.rsplit_once('\'')?;
+    let digits = behind.trim_matches(|c: char| !c.is_ascii_digit());
+    let line: usize = digits.parse().ok()?;
     if near.is_empty() {
         return None;
     }
+    let mut starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', sql).map(|at| at + 1));
+    let start = starts.nth(line.checked_sub(1)?)?;
     let rest = sql.get(start..)?;
     let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
     // What is near may go on over further lines; it begins in this one.
@@ -95,5 +113,8 @@ mod tests {
             "You have an error in your SQL syntax; check the manual … to use near 'FORM t' at line 2";
         assert_eq!(position(message, b"SELECT a\nFORM t"), Some(9));
         assert_eq!(position("… near 'x' at line 1", b"x x"), None);
+        assert_eq!(position("… near '' at line 1", b"SELECT"), None);
+        assert_eq!(position("Fehler … bei 'it''s' in Zeile 1", b"SELECT it''s"), Some(7));
+        assert_eq!(position("no quotes and no number", b"SELECT"), None);
     }
 }

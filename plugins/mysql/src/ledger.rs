@@ -1,29 +1,14 @@
 //! The ledger: a table in the target itself, always named with its database, since a sheet may USE another.
 
 use crate::connection::Session;
-use crate::error;
-use mysql::prelude::Queryable;
-use runsheet_sdk::{Class, Error, Mark};
+use crate::text::{literal, quoted};
+use runsheet_sdk::{Class, Error, Failure, Mark};
 
 /// On the table, where SHOW CREATE TABLE shows it.
 const STAMP: &str = "runsheet ledger 1";
 
-fn quoted(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
-}
-
-/// A text that means the same whatever the session's sql_mode and character set are.
-fn literal(text: &str) -> String {
-    let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    format!("_utf8mb4 X'{digits}'")
-}
-
 fn table(session: &Session) -> String {
     format!("{}.runsheet_ledger", quoted(session.database()))
-}
-
-fn failed(failed: mysql::Error) -> Error {
-    Error { position: None, ..error::from(failed, b"") }
 }
 
 pub(crate) fn prepare(session: &mut Session) -> Result<(), Error> {
@@ -42,9 +27,9 @@ pub(crate) fn prepare(session: &mut Session) -> Result<(), Error> {
             ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='{STAMP}'",
             table(session)
         );
-        session.client().query_drop(create).map_err(failed).map_err(|error| {
+        session.run(&create).map_err(|error| {
             let hint = match error.class {
-                Class::Permission => format!(
+                Class::Permission if error.hint.is_empty() => format!(
                     "The account needs: GRANT CREATE, SELECT, INSERT ON {} TO it; or set `ledger = \"none\"` on the instance",
                     table(session)
                 ),
@@ -64,7 +49,10 @@ fn is_there(session: &mut Session) -> Result<bool, Error> {
         "SELECT TABLE_COMMENT, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = 'runsheet_ledger'",
         literal(session.database())
     );
-    let found: Option<(String, Option<String>)> = session.client().query_first(query).map_err(failed)?;
+    let found = session.query(&query)?.into_iter().next().map(|row| {
+        let mut cells = row.into_iter();
+        (cells.next().flatten().unwrap_or_default(), cells.next().flatten())
+    });
     let why = match found {
         None => return Ok(false),
         Some((stamp, Some(engine))) if stamp == STAMP && engine.eq_ignore_ascii_case("InnoDB") => {
@@ -109,18 +97,8 @@ pub(crate) fn write(session: &mut Session, mark: &Mark) -> Result<(), Error> {
         literal(&mark.sheet_sha256),
         literal(&mark.host)
     );
-    let alone = !session.in_transaction;
-    let client = session.client();
-    let written = if alone {
-        // A transaction of its own, whatever a sheet has made of autocommit and of table locks.
-        client
-            .query_drop("START TRANSACTION")
-            .and_then(|()| client.query_drop(insert))
-            .and_then(|()| client.query_drop("COMMIT"))
-    } else {
-        client.query_drop(insert)
-    };
-    written.map_err(failed).map_err(|error| session.lose(error)).map_err(|error| match error.code {
+    let written = if session.in_transaction() { session.run(&insert) } else { alone(session, &insert) };
+    written.map_err(|error| match error.code {
         1062 => Error {
             class: Class::AlreadyExists,
             message: "the mark is in the ledger already".to_owned(),
@@ -130,25 +108,30 @@ pub(crate) fn write(session: &mut Session, mark: &Mark) -> Result<(), Error> {
     })
 }
 
+/// In a transaction of its own, whatever a sheet has made of autocommit and of table locks.
+fn alone(session: &mut Session, insert: &str) -> Result<(), Error> {
+    session.run("START TRANSACTION")?;
+    session.run(insert).and_then(|()| session.run("COMMIT")).inspect_err(|error| {
+        if error.failure != Failure::Lost {
+            // The error is told; this only frees the session from its failed transaction.
+            let _ = session.run("ROLLBACK");
+        }
+    })
+}
+
 const COLUMNS: &str = "task, segment, first_statement, last_statement, complete, plan, spec, sheet, sheet_sha256, coalesce(schema_version, ''), host, date_format(convert_tz(applied_time, @@session.time_zone, '+00:00'), '%Y-%m-%dT%H:%i:%s.%fZ')";
 
 fn marks(session: &mut Session, condition: &str) -> Result<Vec<Mark>, Error> {
     let query = format!("SELECT {COLUMNS} FROM {} WHERE {condition} ORDER BY segment", table(session));
-    let rows: Vec<mysql::Row> = match session.client().query(query) {
-        Ok(rows) => rows,
-        Err(error) => {
-            let error = failed(error);
-            return match error.code {
-                1146 | 1049 => Ok(Vec::new()),
-                _ => Err(session.lose(error)),
-            };
-        }
-    };
-    Ok(rows.iter().map(mark).collect())
+    match session.query(&query) {
+        Ok(rows) => Ok(rows.iter().map(|row| mark(row)).collect()),
+        Err(error) if matches!(error.code, 1146 | 1049) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
-fn mark(row: &mysql::Row) -> Mark {
-    let text = |index: usize| row.get_opt::<String, _>(index).and_then(Result::ok).unwrap_or_default();
+fn mark(row: &[Option<String>]) -> Mark {
+    let text = |index: usize| row.get(index).cloned().flatten().unwrap_or_default();
     Mark {
         task: text(0),
         segment: text(1).parse().unwrap_or(0),

@@ -1,15 +1,18 @@
-//! The driver for MySQL and MariaDB, over the crate `mysql`.
+//! The driver for MySQL and MariaDB: a blocking client of their protocol, because what must be seen and refused (the state of the
+//! transaction, several statements in one request, files of this machine) is hidden by the clients that exist.
 #![deny(unsafe_code)]
 
 mod cancel;
+mod client;
 mod connect;
 mod connection;
 mod error;
-mod farewell;
 mod ledger;
-mod raw;
+mod lock;
+mod server;
 mod settings;
 pub mod split;
+mod text;
 
 pub use connection::Session;
 pub use split::MySqlSplitter;
@@ -29,9 +32,7 @@ impl Driver for MySql {
     type Splitter = MySqlSplitter;
 
     fn check(settings: &Settings) -> Vec<Error> {
-        let mut faults = settings.unknown(settings::KNOWN);
-        faults.extend(Options::read(settings).err());
-        faults
+        Options::read(settings).err().unwrap_or_default()
     }
 
     fn open(
@@ -40,7 +41,8 @@ impl Driver for MySql {
         _label: &str,
         _notices: Notices<'_>,
     ) -> Result<Session, Error> {
-        Session::open(Options::read(settings)?, database)
+        let options = Options::read(settings).map_err(|mut faults| faults.swap_remove(0))?;
+        Session::open(options, database)
     }
 
     fn split(settings: &Settings) -> Result<MySqlSplitter, Error> {

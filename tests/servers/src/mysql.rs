@@ -1,8 +1,9 @@
 //! A MariaDB or MySQL of a test's own.
 
+use crate::certificates::{Authority, Issued, Request};
 use crate::data::{cache, copy_template};
 use crate::process::{Process, as_user, free_port, give, program, run};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use rustix::process::Signal;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ pub enum Family {
 pub struct MySqlOptions {
     /// Further arguments of the server.
     pub arguments: Vec<String>,
+    /// TLS with a certificate for `localhost`, by a CA of its own. MySQL makes one itself where this is not set.
+    pub tls: bool,
 }
 
 /// A running server.
@@ -33,6 +36,7 @@ pub struct MySql {
     port: u16,
     arguments: Vec<String>,
     process: Option<Process>,
+    authority: Option<Authority>,
 }
 
 impl Family {
@@ -102,9 +106,18 @@ impl MySql {
         copy_template(family.name(), &folder.path().join("data"), |to| family.initialise(to))?;
         // Each its own server, not a copy with the same identity.
         let _ = fs::remove_file(folder.path().join("data/auto.cnf"));
+        let authority = options.tls.then(|| Authority::new("runsheet test ca")).transpose()?;
+        let mut arguments = Vec::new();
+        if let Some(authority) = &authority {
+            put(folder.path(), &authority.issue(&Request::new("localhost", &["DNS:localhost"]))?)?;
+            fs::copy(authority.certificate(), folder.path().join("ca.crt"))?;
+            for (argument, file) in [("ca", "ca.crt"), ("cert", "server.crt"), ("key", "server.key")] {
+                arguments.push(format!("--ssl-{argument}={}", folder.path().join(file).display()));
+            }
+        }
+        arguments.extend(options.arguments.iter().cloned());
         give(folder.path(), family.user())?;
-        let arguments = options.arguments.clone();
-        let mut server = Self { family, port: free_port()?, folder, arguments, process: None };
+        let mut server = Self { family, port: free_port()?, folder, arguments, process: None, authority };
         server.run()?;
         Ok(server)
     }
@@ -173,9 +186,35 @@ impl MySql {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// The certificate of MySQL's own CA.
+    /// The certificate of its CA, where it was started with TLS; else that of MySQL's own.
     pub fn ca(&self) -> PathBuf {
-        self.folder.path().join("data/ca.pem")
+        match &self.authority {
+            Some(authority) => authority.certificate(),
+            None => self.folder.path().join("data/ca.pem"),
+        }
+    }
+
+    /// The public key that MySQL encrypts passwords by.
+    pub fn public_key(&self) -> PathBuf {
+        self.folder.path().join("data/public_key.pem")
+    }
+
+    /// Its CA, where it was started with TLS; for client certificates, and for other ones of its own.
+    pub fn authority(&self) -> Result<&Authority> {
+        self.authority.as_ref().context("the server was started with TLS")
+    }
+
+    /// Shows another certificate from now on.
+    pub fn show_certificate(&self, issued: &Issued) -> Result<()> {
+        put(self.folder.path(), issued)?;
+        for file in ["server.crt", "server.key"] {
+            give(&self.folder.path().join(file), self.family.user())?;
+        }
+        match self.family {
+            Family::MariaDb => self.execute("", "FLUSH SSL")?,
+            Family::MySql => self.execute("", "ALTER INSTANCE RELOAD TLS")?,
+        };
+        Ok(())
     }
 
     fn client(&self, database: &str) -> Command {
@@ -205,4 +244,11 @@ impl MySql {
         self.execute("", &format!("CREATE DATABASE {name}"))?;
         Ok(name)
     }
+}
+
+/// Puts a certificate to where the server looks for it.
+fn put(folder: &Path, issued: &Issued) -> Result<()> {
+    fs::copy(&issued.certificate, folder.join("server.crt"))?;
+    fs::copy(&issued.key, folder.join("server.key"))?;
+    Ok(())
 }

@@ -162,9 +162,8 @@ impl Client {
                 return self.read_end(&packet, answer);
             }
             let mut fields = Fields(&packet);
-            let cells = (0..columns).map(|_| {
-                Ok(fields.packed_bytes()?.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
-            });
+            let cells = (0..columns)
+                .map(|_| Ok(fields.packed_bytes()?.map(|bytes| String::from_utf8_lossy(bytes).into_owned())));
             rows.push(cells.collect::<Result<Vec<_>, Fault>>()?);
         }
     }

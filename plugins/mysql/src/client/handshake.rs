@@ -41,7 +41,6 @@ const VERSION: u64 = 10;
 pub(super) struct Greeting {
     pub connection: u32,
     pub capabilities: u32,
-    pub status: u16,
     pub plugin: String,
     pub challenge: Vec<u8>,
 }
@@ -61,7 +60,7 @@ impl Greeting {
         fields.bytes(1)?;
         let low = fields.number(2)?;
         fields.bytes(1)?;
-        let status = fields.number(2)?;
+        fields.bytes(2)?;
         let high = fields.number(2)?;
         let length = fields.number(1)?;
         fields.bytes(10)?;
@@ -71,7 +70,6 @@ impl Greeting {
         let greeting = Self {
             connection: u32::try_from(connection).unwrap_or_default(),
             capabilities: u32::try_from(high << 16 | low).unwrap_or_default(),
-            status: u16::try_from(status).unwrap_or_default(),
             plugin,
             challenge: trimmed(&challenge).to_vec(),
         };

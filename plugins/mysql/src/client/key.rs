@@ -1,10 +1,12 @@
 //! The server's public RSA key. It comes from the server before anything of it is known, so that it is looked at before it is
 //! given to a library that takes only good ones.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use mysql_common::crypto;
 
 /// What the padding adds to what is encrypted.
-const PADDING_BYTES: usize = 42;
+const PADDING_BYTES: usize = 43;
 /// The largest key that is taken: 16,384 bits.
 const KEY_BYTES_MAX: usize = 2048;
 
@@ -29,7 +31,8 @@ fn modulus_bytes(pem: &[u8]) -> Option<usize> {
         .strip_prefix("-----BEGIN PUBLIC KEY-----")?
         .trim_end()
         .strip_suffix("-----END PUBLIC KEY-----")?;
-    let der = decode(inner)?;
+    let letters: Vec<u8> = inner.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let der = STANDARD.decode(letters).ok()?;
     // SubjectPublicKeyInfo: the algorithm, and the key as a bit string.
     let (info, rest) = take(0x30, &der)?;
     let (_, bits) = take(0x30, info)?;
@@ -57,32 +60,40 @@ fn take(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
-fn decode(base64: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let (mut bits, mut count, mut padded) = (0_u32, 0, 0);
-    for letter in base64.bytes().filter(|letter| !letter.is_ascii_whitespace()) {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' => {
-                padded += 1;
-                continue;
-            }
-            _ => return None,
-        };
-        if padded > 0 {
-            return None;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEY: &str = "-----BEGIN PUBLIC KEY-----
+MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCWaw4WxtovxhmoerPaa9V+E/G7
+5MVhDZZOF1nl4TiZY7uiI/BRKmq4HVHHqWP+unPJR5XyWZxytRf9JfvtdQhlD9uB
+6ku1Zd2z8/4MfAMVKSM3P6HP8ikxAIC4ILLF3I4WDbvAhAgAZHSF6R7J+ClD0Z9r
+jUtvOviKUFkb9dew2wIDAQAB
+-----END PUBLIC KEY-----
+";
+
+    #[test]
+    fn a_good_key_is_taken_and_a_password_that_does_not_fit_is_not() {
+        assert_eq!(modulus_bytes(KEY.as_bytes()), Some(128));
+        assert_eq!(encrypt(&[7; 85], KEY.as_bytes()).map(|text| text.len()), Ok(128));
+        assert!(encrypt(&[7; 86], KEY.as_bytes()).is_err_and(|why| why.contains("too long")));
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_that_is_damaged_does_no_harm(at in 0..KEY.len(), byte in any::<u8>(), cut in 0..KEY.len()) {
+            let mut damaged = KEY.as_bytes().to_vec();
+            damaged[at] = byte;
+            let _ = encrypt(b"password", &damaged);
+            let _ = encrypt(b"password", &damaged[..cut]);
         }
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from(bits >> count & 0xFF).ok()?);
+
+        #[test]
+        fn a_key_of_any_content_does_no_harm(der in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let body = STANDARD.encode(&der);
+            let pem = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----");
+            let _ = encrypt(b"password", pem.as_bytes());
         }
     }
-    let groups_are_whole = (base64.bytes().filter(|letter| !letter.is_ascii_whitespace()).count() % 4) == 0;
-    (groups_are_whole && padded <= 2).then_some(bytes)
 }

@@ -136,7 +136,11 @@ impl Talk<'_> {
             // The password itself, or first the wish for a key.
             SHA256 if password.is_empty() => Ok(vec![0]),
             SHA256 if is_secret(packets) => Ok(with_end(password)),
-            SHA256 => Ok(vec![1]),
+            SHA256 => match self.access.key {
+                KeyFrom::File(path) => self.encrypted(&file(path)?),
+                KeyFrom::Server => Ok(vec![1]),
+                KeyFrom::Nowhere => Err(no_key()),
+            },
             CLEAR if is_secret(packets) => Ok(with_end(password)),
             CLEAR => Err(Fault::Login(
                 "the server wants the password as plain text, and the connection is not secret; set `tls`"
@@ -174,46 +178,53 @@ impl Talk<'_> {
                 self.send_unreadable(packets, asks_by)
             }
             // It is the key that was wished for instead of the password.
-            (SHA256, pem) => self.encrypt(pem, packets),
+            (SHA256, pem) if matches!(self.access.key, KeyFrom::Server) => {
+                packets.send(&self.encrypted(pem)?)?;
+                Ok(())
+            }
             _ => Err(protocol("a log-in out of order")),
         }
     }
 
     /// Sends the password so that only who has the server's private key can read it.
     fn send_unreadable(&self, packets: &mut Packets, asks_by: &[u8]) -> Result<(), Fault> {
-        match self.access.key {
-            KeyFrom::File(path) => {
-                let pem = std::fs::read(path).map_err(|error| {
-                    Fault::Login(format!("`server_public_key`: {} cannot be read: {error}", path.display()))
-                })?;
-                self.encrypt(&pem, packets)
-            }
+        let pem = match self.access.key {
+            KeyFrom::File(path) => file(path)?,
             KeyFrom::Server => {
                 packets.send(asks_by)?;
                 let packet = packets.next()?;
                 if let Some(said) = answer::error(&packet) {
                     return Err(said);
                 }
-                let pem = packet.strip_prefix(&[MORE]).ok_or_else(|| protocol("a log-in out of order"))?;
-                self.encrypt(pem, packets)
+                packet.strip_prefix(&[MORE]).ok_or_else(|| protocol("a log-in out of order"))?.to_vec()
             }
-            KeyFrom::Nowhere => Err(Fault::Login(
-                "the server wants the password itself, and the connection is not secret; set `tls`, or name the server's key by `server_public_key`"
-                    .to_owned(),
-            )),
-        }
+            KeyFrom::Nowhere => return Err(no_key()),
+        };
+        packets.send(&self.encrypted(&pem)?)?;
+        Ok(())
     }
 
-    fn encrypt(&self, pem: &[u8], packets: &mut Packets) -> Result<(), Fault> {
+    fn encrypted(&self, pem: &[u8]) -> Result<Vec<u8>, Fault> {
         let mut secret = with_end(self.access.password());
         // Mixed with the challenge, so that it cannot be sent again by somebody else.
         for (byte, mixed) in secret.iter_mut().zip(self.challenge.iter().cycle()) {
             *byte ^= mixed;
         }
-        let unreadable = key::encrypt(&secret, pem).map_err(Fault::Login)?;
-        packets.send(&unreadable)?;
-        Ok(())
+        key::encrypt(&secret, pem).map_err(Fault::Login)
     }
+}
+
+fn file(path: &Path) -> Result<Vec<u8>, Fault> {
+    std::fs::read(path).map_err(|error| {
+        Fault::Login(format!("`server_public_key`: {} cannot be read: {error}", path.display()))
+    })
+}
+
+fn no_key() -> Fault {
+    Fault::Login(
+        "the server wants the password itself, and the connection is not secret; set `tls`, or name the server's key by `server_public_key`"
+            .to_owned(),
+    )
 }
 
 /// Whether the password itself may be sent: as the server sees it, too.

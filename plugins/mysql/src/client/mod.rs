@@ -31,11 +31,7 @@ const NO_BACKSLASH_ESCAPES: u16 = 0x0200;
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The server says so; the connection goes on.
-    Said {
-        code: u16,
-        state: String,
-        message: String,
-    },
+    Said { code: u16, state: String, message: String },
     /// The connection broke.
     Network(io::Error),
     /// The server says what it must not say; the connection is of no use any more.
