@@ -19,16 +19,27 @@ pub(crate) enum Need {
     Fact(Facts),
     /// What the driver can do.
     Extension(&'static str),
-    /// Sessions that somebody else can end, accounts, passwords.
+    /// Sessions on a server of its own, which shows what they do.
     Server,
+    /// Accounts with passwords.
+    Accounts,
+    /// Sessions that somebody else can end.
+    Killing,
     /// A server that shows what sessions call themselves.
     Labels,
+    /// Settings of a session.
+    SessionSettings,
+    /// Tables of a session.
+    TemporaryTables,
 }
 
 impl Need {
     /// Why it is not there, if it is not.
     pub fn missing(self, bench: &Bench) -> Option<String> {
         let facts = bench.library.facts();
+        let embedded = facts.has(Facts::EMBEDDED);
+        let no_server = || "the driver states the fact embedded: there is no server".to_owned();
+        let target = &bench.target;
         match self {
             Self::Fact(fact) if !facts.has(fact) => {
                 Some(format!("the driver does not state the fact {}", fact.words().join(", ")))
@@ -36,11 +47,17 @@ impl Need {
             Self::Extension(name) if !bench.library.extensions().contains(&name) => {
                 Some(format!("the driver does not have {name}"))
             }
-            Self::Server if facts.has(Facts::EMBEDDED) => {
-                Some("the driver states the fact embedded: there is no server".to_owned())
-            }
-            Self::Labels if !bench.target.outside.shows_labels() => {
+            Self::Server if embedded => Some(no_server()),
+            Self::Accounts if embedded && target.refused.is_none() => Some(no_server()),
+            Self::Killing if embedded && !target.outside.can_kill() => Some(no_server()),
+            Self::Labels if !target.outside.shows_labels() => {
                 Some("the engine shows nowhere what a session calls itself".to_owned())
+            }
+            Self::SessionSettings if target.statements.read_only.is_none() => {
+                Some("the engine has no settings of a session".to_owned())
+            }
+            Self::TemporaryTables if target.statements.temporary.is_none() => {
+                Some("the engine has no temporary tables".to_owned())
             }
             _ => None,
         }

@@ -33,12 +33,27 @@ const TAIL: usize = 64;
 const FILLING: u8 = 0xA5;
 
 impl<T> Larger<T> {
-    /// `known` must say its size as that of the whole.
     fn new(known: T) -> Self {
         Self { known, tail: [FILLING; TAIL] }
     }
+}
 
-    const SIZE: u32 = size::<Self>();
+/// What the structs say of their size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sizes {
+    /// As the driver knows them.
+    Known,
+    /// That of a later version.
+    Larger,
+}
+
+impl Sizes {
+    fn of<T>(self) -> u32 {
+        match self {
+            Self::Known => size::<T>(),
+            Self::Larger => size::<Larger<T>>(),
+        }
+    }
 }
 
 unsafe extern "C" fn on_error(ctx: *mut c_void, error: *const rsd_error) {
@@ -87,11 +102,17 @@ unsafe fn record(ctx: *mut c_void, event: Event) {
 pub(crate) struct RawSession {
     table: &'static rsd_driver,
     raw: *mut rsd_connection,
+    sizes: Sizes,
 }
 
 impl RawSession {
-    /// Opens a session with larger structs than the driver knows; its label is a NULL text where there is none.
-    pub fn open(bench: &Bench, label: Option<&str>) -> Result<Self> {
+    /// Opens a session.
+    pub fn open(bench: &Bench) -> Result<Self> {
+        Self::sized(bench, Sizes::Known, Some(LABEL))
+    }
+
+    /// Opens a session with structs of these sizes; its label is a NULL text where there is none.
+    pub fn sized(bench: &Bench, sizes: Sizes, label: Option<&str>) -> Result<Self> {
         let table = bench.library.table();
         let options: Vec<rsd_option> = bench
             .target
@@ -105,7 +126,7 @@ impl RawSession {
             .collect();
         let none = rsd_str { ptr: std::ptr::null(), len: 0 };
         let args = Larger::new(rsd_open_args {
-            struct_size: Larger::<rsd_open_args>::SIZE,
+            struct_size: sizes.of::<rsd_open_args>(),
             option_count: u32::try_from(options.len())?,
             options: options.as_ptr(),
             database: lend(bench.target.database.as_bytes()),
@@ -114,22 +135,17 @@ impl RawSession {
         let mut raw = std::ptr::null_mut();
         let open = table.open.context("there is no `open`")?;
         // SAFETY: rule 3: all arguments live during the call.
-        let (status, events) = collect(|sink| unsafe { open(&args.known, sink, &mut raw) })?;
+        let (status, events) = collect(sizes, |sink| unsafe { open(&args.known, sink, &mut raw) })?;
         ensure!(status == RSD_OK && !raw.is_null(), "`open` came to {status}, {events:?}");
         ensure!(args.tail == [FILLING; TAIL], "`open` wrote behind its arguments");
-        Ok(Self { table, raw })
-    }
-
-    /// A session that calls itself as all others.
-    pub fn labelled(bench: &Bench) -> Result<Self> {
-        Self::open(bench, Some(LABEL))
+        Ok(Self { table, raw, sizes })
     }
 
     /// Runs a statement, and gives its status and what was said, in order.
     pub fn execute(&mut self, text: &str) -> Result<(rsd_status, Vec<Event>)> {
         let execute = self.table.execute.context("there is no `execute`")?;
         // SAFETY: rules 3 and 4.
-        collect(|sink| unsafe { execute(self.raw, lend(text.as_bytes()), sink) })
+        collect(self.sizes, |sink| unsafe { execute(self.raw, lend(text.as_bytes()), sink) })
     }
 
     /// Makes a call that only takes a sink.
@@ -139,7 +155,7 @@ impl RawSession {
     ) -> Result<(rsd_status, Vec<Event>)> {
         let call = call.context("there is no such function")?;
         // SAFETY: rules 3 and 4.
-        collect(|sink| unsafe { call(self.raw, sink) })
+        collect(self.sizes, |sink| unsafe { call(self.raw, sink) })
     }
 
     /// The table of the driver's functions.
@@ -157,11 +173,14 @@ impl Drop for RawSession {
     }
 }
 
-/// Makes a call with a sink that is larger than the driver knows.
-fn collect(call: impl FnOnce(*const rsd_sink) -> rsd_status) -> Result<(rsd_status, Vec<Event>)> {
+/// Makes a call with a sink of its own.
+fn collect(
+    sizes: Sizes,
+    call: impl FnOnce(*const rsd_sink) -> rsd_status,
+) -> Result<(rsd_status, Vec<Event>)> {
     let mut events: Vec<Event> = Vec::new();
     let sink = Larger::new(rsd_sink {
-        struct_size: Larger::<rsd_sink>::SIZE,
+        struct_size: sizes.of::<rsd_sink>(),
         ctx: std::ptr::from_mut(&mut events).cast(),
         on_error: Some(on_error),
         on_notice: Some(on_notice),

@@ -14,7 +14,7 @@ pub struct Target {
     pub settings: Settings,
     /// Settings that must be set: without one of them, `check` names it.
     pub required: Vec<&'static str>,
-    /// Settings under which the server refuses the account's `password`. Nothing where there is no server.
+    /// Settings under which the account's `password` is refused. Nothing where there are no accounts.
     pub refused: Option<Settings>,
     /// An empty database.
     pub database: String,
@@ -37,7 +37,12 @@ pub trait Outside: Send + Sync {
     /// How many rows of a table everybody sees; nothing where there is no such table.
     fn rows(&self, database: &str, table: &str) -> Result<Option<u64>>;
 
-    /// Ends a session; comes back when it is gone. Only asked where there is a server.
+    /// Whether sessions can be ended from outside.
+    fn can_kill(&self) -> bool {
+        true
+    }
+
+    /// Ends a session; comes back when it is gone.
     fn kill(&self, session: &Identity) -> Result<()>;
 
     /// Whether a session runs something now. Only asked where there is a server.
@@ -74,10 +79,10 @@ pub struct Statements {
     pub notices: Option<Notices>,
     /// Runs for a long time, and does nothing.
     pub slow: &'static str,
-    /// Lets the session write nothing from now on.
-    pub read_only: &'static str,
-    /// Makes a table that only this session sees, into which `insert` puts rows.
-    pub temporary: &'static str,
+    /// Lets the session write nothing from now on, where sessions have settings.
+    pub read_only: Option<&'static str>,
+    /// Makes a table that only this session sees, into which `insert` puts rows, where the engine has such tables.
+    pub temporary: Option<&'static str>,
     /// A load of rows, where the driver has it.
     pub load: Option<Load>,
     /// Make a table where the ledger would be, with one row in it.

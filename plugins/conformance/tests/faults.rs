@@ -73,7 +73,7 @@ const FOUND: &[(&str, &str)] = &[
     ("writes-to-stderr", "surroundings"),
 ];
 
-/// Cases about what no driver over the safe traits can do wrong; drivers in C can, and `raw` has a test of its own.
+/// Cases about what no driver over the safe traits can do wrong. `c_driver.rs` shows what they find.
 const NOT_FOUND: &[&str] = &["entry", "extensions", "larger-structs", "says-once"];
 
 #[test]

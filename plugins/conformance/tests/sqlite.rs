@@ -4,7 +4,7 @@ mod targets;
 
 #[test]
 fn the_sqlite_driver_keeps_the_contract() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
+    let folder = targets::folder()?;
     let report = runsheet_conformance::run(targets::sqlite::target(folder.path()))?;
     println!("{report}");
     assert!(report.failed().is_empty(), "{report}");

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, on};
 use crate::case::Case;
-use crate::raw::{RawSession, fault};
+use crate::raw::{RawSession, Sizes, fault};
 use anyhow::{Context, Result, ensure};
 use runsheet_sdk::text::lend;
 use std::process::Command;
@@ -57,7 +57,7 @@ fn extensions(bench: &Bench) -> Result<()> {
 }
 
 fn larger_structs(bench: &Bench) -> Result<()> {
-    let mut session = RawSession::open(bench, None)?;
+    let mut session = RawSession::sized(bench, Sizes::Larger, None)?;
     let table = bench.fresh_name();
     let statements = &bench.target.statements;
     for text in [on(statements.create, &table, 0), on(statements.insert, &table, 1)] {

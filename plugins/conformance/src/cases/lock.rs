@@ -31,7 +31,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case {
             name: "lock-ends-with-session",
             rule: "A session that is killed lets go of its lock.",
-            needs: &[LOCK, Need::Server],
+            needs: &[LOCK, Need::Killing],
             check: ends_with_session,
         },
         Case {

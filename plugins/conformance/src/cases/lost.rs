@@ -6,32 +6,30 @@ use crate::surroundings::descriptors_and_threads;
 use anyhow::{Context, Result, bail, ensure};
 use runsheet_sdk::{Applied, Class, Error, Failure};
 
-const NEEDS: &[Need] = &[Need::Server];
-
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case {
             name: "killed-in-statement",
             rule: "A session that is killed while a statement runs is LOST, and its effect unknown.",
-            needs: NEEDS,
+            needs: &[Need::Server],
             check: killed_in_statement,
         },
         Case {
             name: "killed-in-commit",
             rule: "A session that is killed while it commits is LOST, and the commit's effect unknown.",
-            needs: NEEDS,
+            needs: &[Need::Server],
             check: killed_in_commit,
         },
         Case {
             name: "killed-while-idle",
             rule: "A session that was killed while it was idle is LOST, and the next call had no effect.",
-            needs: NEEDS,
+            needs: &[Need::Killing],
             check: killed_while_idle,
         },
         Case {
             name: "close-after-loss",
             rule: "A session that was lost is closed, and nothing of it is left.",
-            needs: NEEDS,
+            needs: &[Need::Killing],
             check: close_after_loss,
         },
     ]

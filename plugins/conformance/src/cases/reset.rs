@@ -17,13 +17,13 @@ pub(super) fn cases() -> Vec<Case> {
         Case {
             name: "reset-takes-settings-back",
             rule: "A reset takes back what the session has set.",
-            needs: &[],
+            needs: &[Need::SessionSettings],
             check: takes_settings_back,
         },
         Case {
             name: "reset-drops-temporary",
             rule: "A reset drops the session's temporary tables.",
-            needs: &[],
+            needs: &[Need::TemporaryTables],
             check: drops_temporary,
         },
         Case {
@@ -57,7 +57,8 @@ fn ends_transaction(bench: &Bench) -> Result<()> {
 fn takes_settings_back(bench: &Bench) -> Result<()> {
     let mut session = bench.open()?;
     let table = bench.table(&mut session)?;
-    say(&mut session, bench.target.statements.read_only)?;
+    let read_only = bench.target.statements.read_only.context("the target has no settings")?;
+    say(&mut session, read_only)?;
     fails(&mut session, &on(bench.target.statements.insert, &table, 1))
         .context("the target's setting does not hinder a write")?;
     session.reset(LABEL)?;
@@ -68,7 +69,8 @@ fn takes_settings_back(bench: &Bench) -> Result<()> {
 fn drops_temporary(bench: &Bench) -> Result<()> {
     let mut session = bench.open()?;
     let table = bench.fresh_name();
-    say(&mut session, &on(bench.target.statements.temporary, &table, 0))?;
+    let temporary = bench.target.statements.temporary.context("the target has no temporary tables")?;
+    say(&mut session, &on(temporary, &table, 0))?;
     bench.insert(&mut session, &table, 1)?;
     session.reset(LABEL)?;
     fails(&mut session, &on(bench.target.statements.insert, &table, 2))?;

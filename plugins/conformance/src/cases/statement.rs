@@ -81,7 +81,7 @@ fn counts(bench: &Bench) -> Result<()> {
 }
 
 fn says_once(bench: &Bench) -> Result<()> {
-    let mut session = RawSession::labelled(bench)?;
+    let mut session = RawSession::open(bench)?;
     let table = bench.fresh_name();
     let statements = &bench.target.statements;
     let mut texts = vec![statements.create, statements.insert, statements.insert];
@@ -202,7 +202,7 @@ fn last_number(text: &str) -> Option<usize> {
 
 fn notices(bench: &Bench) -> Result<()> {
     let notices = bench.target.statements.notices.as_ref().context("the target has no notices")?;
-    let mut session = RawSession::labelled(bench)?;
+    let mut session = RawSession::open(bench)?;
     let table = bench.fresh_name();
     for text in [bench.target.statements.create].iter().chain(&notices.before) {
         let (status, events) = session.execute(&on(text, &table, 1))?;

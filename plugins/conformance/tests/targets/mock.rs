@@ -71,8 +71,8 @@ fn statements() -> Statements {
         ],
         notices: Some(Notices { before: vec![], statement: "notice 2000".to_owned(), count: 2000 }),
         slow: "sleep 2s",
-        read_only: "read-only on",
-        temporary: "temporary {table}",
+        read_only: Some("read-only on"),
+        temporary: Some("temporary {table}"),
         load: Some(Load {
             statement: "load {table}",
             rows: "1 a\n2 bé\n3 c\n",

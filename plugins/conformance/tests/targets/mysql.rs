@@ -103,8 +103,8 @@ fn statements() -> Statements {
             count: 1500,
         }),
         slow: "SELECT SLEEP(300) FROM (SELECT 1 UNION ALL SELECT 2) AS two",
-        read_only: "SET SESSION TRANSACTION READ ONLY",
-        temporary: "CREATE TEMPORARY TABLE {table} (id INTEGER PRIMARY KEY, text VARCHAR(100))",
+        read_only: Some("SET SESSION TRANSACTION READ ONLY"),
+        temporary: Some("CREATE TEMPORARY TABLE {table} (id INTEGER PRIMARY KEY, text VARCHAR(100))"),
         load: None,
         foreign_ledger: vec![
             "CREATE TABLE runsheet_ledger (id INTEGER)",

@@ -80,8 +80,8 @@ fn statements() -> Statements {
         ],
         notices: Some(Notices { before: vec![], statement: notices.to_owned(), count: 2000 }),
         slow: "SELECT pg_sleep(600)",
-        read_only: "SET default_transaction_read_only = on",
-        temporary: "CREATE TEMPORARY TABLE {table} (id integer PRIMARY KEY, text varchar(100))",
+        read_only: Some("SET default_transaction_read_only = on"),
+        temporary: Some("CREATE TEMPORARY TABLE {table} (id integer PRIMARY KEY, text varchar(100))"),
         load: Some(Load {
             statement: "COPY {table} FROM STDIN",
             rows: "1\ta\n2\tbé€\n3\t\\N\n",

@@ -70,8 +70,8 @@ fn statements() -> Statements {
         ],
         notices: None,
         slow: "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 100000000000) SELECT count(*) FROM c",
-        read_only: "PRAGMA query_only = on",
-        temporary: "CREATE TEMPORARY TABLE {table} (id INTEGER PRIMARY KEY, text VARCHAR(100))",
+        read_only: Some("PRAGMA query_only = on"),
+        temporary: Some("CREATE TEMPORARY TABLE {table} (id INTEGER PRIMARY KEY, text VARCHAR(100))"),
         load: None,
         foreign_ledger: vec![
             "CREATE TABLE runsheet_ledger (id INTEGER)",
@@ -129,6 +129,10 @@ impl Outside for Shell {
             return Ok(None);
         }
         Ok(Some(self.ask(database, &format!("SELECT count(*) FROM {table}"))?.parse()?))
+    }
+
+    fn can_kill(&self) -> bool {
+        false
     }
 
     fn kill(&self, _session: &Identity) -> Result<()> {
