@@ -54,10 +54,9 @@ pub(crate) fn login(
     notices: &mut dyn FnMut(Said),
 ) -> Result<Login, Refusal> {
     let io = |error: io::Error| lost(&error, Applied::No);
-    let mut parameters = vec![("user", options.user.as_str())];
-    if !database.is_empty() {
-        parameters.push(("database", database));
-    }
+    // Who asks for no database asks the server itself. Its own default is one of the account's name, which there seldom is.
+    let database = if database.is_empty() { "postgres" } else { database };
+    let mut parameters = vec![("user", options.user.as_str()), ("database", database)];
     parameters.push(("application_name", label));
     parameters.extend(options.parameters.iter().map(|(key, value)| (*key, value.as_str())));
     let mut talk = Talk {
