@@ -131,6 +131,66 @@ fn a_password_is_found_wherever_it_is_kept_and_told_nowhere() -> Result<()> {
 }
 
 #[test]
+fn an_operator_who_may_not_read_the_secrets_sees_and_steers_all_the_same() -> Result<()> {
+    let (server, kept) = (postgres()?, kept()?);
+    let site = Site::new(&format!(
+        "[instances.one]\ndriver = \"postgres\"\nhost = \"127.0.0.1\"\nport = {}\nuser = \"deploy\"\npassword = {{ credential = \"good\" }}\n",
+        server.port()
+    ))?;
+    site.drop_file("shop/x.sql", "INSERT INTO nowhere VALUES (1);")?;
+    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", "instances/one/databases/shop", "x")]]))?;
+    let mut daemon = command(&site, kept.path()).arg("daemon").stderr(Stdio::null()).spawn()?;
+    let ended = (|| {
+        // These have neither the folder of credentials nor the variable.
+        site.wait_for("x", &["FAILED"])?;
+        site.write("x.plan.json", &plan_of(&[&[("one", "instances/one/databases/shop", "x")]]))?;
+        let (plan, sheet) = (
+            site.path("x.plan.json").display().to_string(),
+            site.path("accepted/shop/x/x.sql").display().to_string(),
+        );
+        for words in [
+            vec!["status"],
+            vec!["status", "x"],
+            vec!["log", "x"],
+            vec!["retry", "x"],
+            vec!["drivers"],
+            vec!["split", &sheet, "--driver", "postgres"],
+            vec!["check", &plan],
+        ] {
+            let said = site.say(&words)?;
+            assert_eq!(said.code, 0, "{words:?}: {said:?}");
+        }
+        // What connects needs it, and says what is lacking.
+        for words in [vec!["config", "check"], vec!["check", &plan, "--connect"]] {
+            let said = site.say(&words)?;
+            assert_eq!(said.code, 78, "{words:?}: {said:?}");
+            assert!(
+                said.err.contains("the credential good is not there, because systemd gave none"),
+                "{said:?}"
+            );
+        }
+        Ok::<_, anyhow::Error>(())
+    })();
+    daemon.kill()?;
+    daemon.wait()?;
+    ended
+}
+
+#[test]
+fn a_secret_in_a_file_counts_from_the_configs_folder() -> Result<()> {
+    let server = postgres()?;
+    let site = Site::new(&format!(
+        "[instances.one]\ndriver = \"postgres\"\nhost = \"127.0.0.1\"\nport = {}\nuser = \"deploy\"\npassword = {{ file = \"keys/deploy\" }}\n",
+        server.port()
+    ))?;
+    site.write("keys/deploy", SECRET)?;
+    fs::set_permissions(site.path("keys/deploy"), fs::Permissions::from_mode(0o600))?;
+    let said = site.say(&["config", "check"])?;
+    assert_eq!(said.code, 0, "{said:?}");
+    Ok(())
+}
+
+#[test]
 fn a_password_that_others_may_read_or_that_is_not_there_is_refused() -> Result<()> {
     let kept = kept()?;
     let open = kept.path().join("good");

@@ -88,7 +88,8 @@ fn parse_file(config: &Config, file: &Path) -> anyhow::Result<Result<Plan, Fault
 }
 
 pub(super) fn run(config_path: &Path, plans: &[PathBuf], connect: bool, json: bool) -> anyhow::Result<Exit> {
-    let config = Config::load(config_path)?;
+    let config =
+        if connect { Config::load(config_path)? } else { Config::load_without_secrets(config_path)? };
     let drivers = Drivers::load(&config.daemon.plugins).with_context(|| {
         format!("the folder of drivers {} cannot be read", config.daemon.plugins.display())
     })?;

@@ -171,7 +171,8 @@ pub fn run() -> Exit {
 
 fn command(cli: Cli) -> anyhow::Result<Exit> {
     let Cli { config, command } = cli;
-    let load = || Config::load(&config);
+    // Those that connect to databases load it themselves; an operator need not be able to read the daemon's secrets.
+    let load = || Config::load_without_secrets(&config);
     match command {
         Command::Daemon { until_idle } => {
             let options = crate::daemon::Options { config, until_idle, signals: true };

@@ -1,7 +1,7 @@
 //! One instance: what Runsheet itself needs of it, and the driver's own settings as text.
 
-use super::place::Faults;
 use super::read::Section;
+use super::reading::{Reading, Secrets};
 use super::{Instance, Ledger, secret};
 use runsheet_sdk::Settings;
 use std::time::Duration;
@@ -15,34 +15,29 @@ const RETRY_BACKOFF: Duration = Duration::from_secs(1);
 /// The most connections of an instance.
 const CONNECTIONS_MAX: u64 = 10_000;
 
-pub(super) fn read(
-    name: &str,
-    table: &toml::Table,
-    faults: &mut Faults,
-    warnings: &mut Vec<String>,
-) -> Option<Instance> {
+pub(super) fn read(name: &str, table: &toml::Table, reading: &mut Reading) -> Option<Instance> {
     let place = format!("instances.{name}");
-    let mut section = Section::new(&place, Some(table), faults);
+    let mut section = Section::new(&place, Some(table), reading);
     let driver = section.text("driver");
     let max_connections = section.number("max_connections", 1..=CONNECTIONS_MAX).unwrap_or(4);
     let ledger = section.word("ledger", &["target", "none"]);
     let orphans = section.word("orphans", &["wait", "cancel"]);
     let retry = section.table("retry");
     let rest = section.rest();
-    let (retry_attempts, retry_backoff) = read_retry(&format!("{place}.retry"), retry.as_ref(), faults);
+    let (retry_attempts, retry_backoff) = read_retry(&format!("{place}.retry"), retry.as_ref(), reading);
     let Some(driver) = driver else {
-        faults.at(&place, format!("`{place}` needs the key `driver`, such as driver = \"postgres\""));
+        reading.fault(&place, format!("`{place}` needs the key `driver`, such as driver = \"postgres\""));
         return None;
     };
     let good = name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.len() <= 128
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
     if !good {
-        faults.at(&place, format!("`{place}`: an instance's name has letters, digits, `.`, `_` and `-`, and begins with a letter or digit"));
+        reading.fault(&place, format!("`{place}`: an instance's name has letters, digits, `.`, `_` and `-`, and begins with a letter or digit"));
     }
     let mut settings = Settings::new();
     for (key, value) in &rest {
-        flatten(&place, key, value, &mut settings, faults, warnings);
+        flatten(&place, key, value, &mut settings, reading);
     }
     Some(Instance {
         name: name.to_owned(),
@@ -56,36 +51,28 @@ pub(super) fn read(
     })
 }
 
-fn read_retry(place: &str, table: Option<&toml::Table>, faults: &mut Faults) -> (u32, Duration) {
-    let mut section = Section::new(place, table, faults);
+fn read_retry(place: &str, table: Option<&toml::Table>, reading: &mut Reading) -> (u32, Duration) {
+    let mut section = Section::new(place, table, reading);
     let attempts = section.number("attempts", 1..=RETRIES_MAX).unwrap_or(RETRIES);
     let backoff = section.duration("backoff").unwrap_or(RETRY_BACKOFF);
     let unknown: Vec<String> = section.rest().keys().cloned().collect();
     for key in unknown {
         let key = format!("{place}.{key}");
-        faults.at(&key, format!("`{key}` is no key of it; there are: attempts, backoff"));
+        reading.fault(&key, format!("`{key}` is no key of it; there are: attempts, backoff"));
     }
     (u32::try_from(attempts).unwrap_or(u32::MAX), backoff)
 }
 
-fn flatten(
-    place: &str,
-    key: &str,
-    value: &toml::Value,
-    settings: &mut Settings,
-    faults: &mut Faults,
-    warnings: &mut Vec<String>,
-) {
+fn flatten(place: &str, key: &str, value: &toml::Value, settings: &mut Settings, reading: &mut Reading) {
     let full = format!("{place}.{key}");
     let last = key.rsplit('.').next().unwrap_or(key);
     let is_secret = SECRET_KEYS.contains(&last);
     match value {
         toml::Value::String(text) => {
             if is_secret {
-                let at = faults.places.of(&full).unwrap_or_default();
-                warnings.push(format!(
-                    "{at}: `{full}` has a secret in the config itself; {{ credential = … }} or {{ file = … }} keeps it apart"
-                ));
+                let words =
+                    "has a secret in the config itself; { credential = … } or { file = … } keeps it apart";
+                reading.warning(&full, format!("`{full}` {words}"));
             }
             settings.set(key, text.clone(), is_secret);
         }
@@ -93,13 +80,14 @@ fn flatten(
         toml::Value::Float(number) => settings.set(key, number.to_string(), is_secret),
         toml::Value::Boolean(flag) => settings.set(key, flag.to_string(), is_secret),
         toml::Value::Datetime(time) => settings.set(key, time.to_string(), is_secret),
-        toml::Value::Array(_) => faults.at(&full, format!("`{full}` must be one value, not a list")),
-        toml::Value::Table(table) => match secret::read(table) {
+        toml::Value::Array(_) => reading.fault(&full, format!("`{full}` must be one value, not a list")),
+        toml::Value::Table(table) if reading.secrets == Secrets::Leave && secret::is_one(table) => {}
+        toml::Value::Table(table) => match secret::read(table, &reading.base) {
             Some(Ok(secret)) => settings.set(key, secret, true),
-            Some(Err(why)) => faults.at(&full, format!("`{full}`: {why}")),
+            Some(Err(why)) => reading.fault(&full, format!("`{full}`: {why}")),
             None => {
                 for (inner, value) in table {
-                    flatten(place, &format!("{key}.{inner}"), value, settings, faults, warnings);
+                    flatten(place, &format!("{key}.{inner}"), value, settings, reading);
                 }
             }
         },

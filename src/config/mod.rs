@@ -5,12 +5,14 @@ mod error;
 mod instance;
 mod place;
 mod read;
+mod reading;
 mod secret;
 mod size;
 
 pub use error::ConfigError;
 pub use place::Places;
 
+use reading::Secrets;
 use runsheet_sdk::Settings;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -153,6 +155,14 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        read::load(path, &mut std::env::vars())
+        read::load(path, &mut std::env::vars(), Secrets::Read)
+    }
+
+    /// As [`Config::load`] for those who connect to no database: secrets stay where they are kept, and may be out of reach.
+    ///
+    /// # Errors
+    /// Everything that is wrong besides.
+    pub fn load_without_secrets(path: &Path) -> Result<Self, ConfigError> {
+        read::load(path, &mut std::env::vars(), Secrets::Leave)
     }
 }

@@ -48,6 +48,15 @@ impl Places {
         self.find(key).map(|place| place.name.as_str())
     }
 
+    /// A message with its place, and with the line where that may be shown.
+    pub(super) fn tell(&self, key: &str, message: &str) -> String {
+        match self.find(key) {
+            Some(Place { name, text: Some(text) }) => format!("{name}: {message}\n      {text}"),
+            Some(Place { name, text: None }) => format!("{name}: {message}"),
+            None => message.to_owned(),
+        }
+    }
+
     fn find(&self, key: &str) -> Option<&Place> {
         let mut key = key;
         loop {
@@ -75,29 +84,5 @@ impl File<'_> {
             name: format!("{}:{}", self.path.display(), line + 1),
             text: (!may_be_secret).then(|| text.to_owned()),
         }
-    }
-}
-
-/// Everything that is wrong with a config.
-#[derive(Debug, Default)]
-pub(super) struct Faults {
-    pub places: Places,
-    found: Vec<String>,
-}
-
-impl Faults {
-    /// A fault of a key, such as `scheduler.stage_gate`, or of the table around it.
-    pub fn at(&mut self, key: &str, message: impl AsRef<str>) {
-        let message = message.as_ref();
-        self.found.push(match self.places.find(key) {
-            Some(Place { name, text: Some(text) }) => format!("{name}: {message}\n      {text}"),
-            Some(Place { name, text: None }) => format!("{name}: {message}"),
-            None => message.to_owned(),
-        });
-    }
-
-    /// What was found, or that nothing was.
-    pub fn end(self) -> Result<Places, Vec<String>> {
-        if self.found.is_empty() { Ok(self.places) } else { Err(self.found) }
     }
 }

@@ -1,6 +1,7 @@
 //! From files and variables to the config: merged first, then read section by section, with every fault kept.
 
-use super::place::{Faults, Places};
+use super::place::Places;
+use super::reading::{Reading, Secrets};
 use super::size::{bytes, duration};
 use super::{
     Config, ConfigError, DaemonSettings, Folders, InboxSettings, LogFormat, SchedulerSettings, StageGate,
@@ -27,30 +28,29 @@ const ROOT: &str = "/var/lib/runsheet";
 pub(super) fn load(
     path: &Path,
     variables: &mut dyn Iterator<Item = (String, String)>,
+    secrets: Secrets,
 ) -> Result<Config, ConfigError> {
-    let mut faults = Faults::default();
-    let mut whole = file(path, &mut faults)?;
+    let mut reading = Reading::new(path.parent().unwrap_or(Path::new(".")), secrets);
+    let mut whole = file(path, &mut reading)?;
     for extra in extra_files(path)? {
-        merge(&mut whole, file(&extra, &mut faults)?);
+        merge(&mut whole, file(&extra, &mut reading)?);
     }
     for (name, value) in variables {
-        variable(&mut whole, &name, value, &mut faults);
+        variable(&mut whole, &name, value, &mut reading);
     }
-    let mut warnings = Vec::new();
-    let base = path.parent().unwrap_or(Path::new("."));
-    let mut config = sections(&whole, base, &mut faults, &mut warnings);
-    config.places = faults.end().map_err(ConfigError::Faults)?;
+    let mut config = sections(&whole, &mut reading);
+    (config.places, config.warnings) = reading.end().map_err(ConfigError::Faults)?;
     Ok(config)
 }
 
-fn file(path: &Path, faults: &mut Faults) -> Result<toml::Table, ConfigError> {
+fn file(path: &Path, reading: &mut Reading) -> Result<toml::Table, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|why| ConfigError::Unreadable { path: path.to_path_buf(), why })?;
     let syntax = |why: toml::de::Error| ConfigError::syntax(path, &text, &why);
     let places = DeTable::parse(&text).map_err(syntax)?;
     let table: toml::Table = text.parse().map_err(syntax)?;
-    faults.places.add_file(path, &text, places.get_ref());
-    unknown(&table, faults);
+    reading.places.add_file(path, &text, places.get_ref());
+    unknown(&table, reading);
     Ok(table)
 }
 
@@ -71,25 +71,25 @@ fn extra_files(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
 }
 
 /// A fault for each key that nobody knows, with its line.
-fn unknown(table: &toml::Table, faults: &mut Faults) {
+fn unknown(table: &toml::Table, reading: &mut Reading) {
     let mut names: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
     names.push("instances");
     for (name, value) in table {
         let Some((_, keys)) = SECTIONS.iter().find(|(section, _)| section == name) else {
             if name != "instances" {
-                faults.at(name, no_such(name, "section", &names));
+                reading.fault(name, no_such(name, "section", &names));
             }
             continue;
         };
         if !value.is_table() {
-            faults.at(name, format!("`{name}` must be a section: [{name}]"));
+            reading.fault(name, format!("`{name}` must be a section: [{name}]"));
         }
         for key in value.as_table().into_iter().flat_map(toml::Table::keys) {
             let place = format!("{name}.{key}");
             if NOT_BUILT.contains(&key.as_str()) {
-                faults.at(&place, format!("`{place}` is not built yet; take it out"));
+                reading.fault(&place, format!("`{place}` is not built yet; take it out"));
             } else if !keys.contains(&key.as_str()) {
-                faults.at(&place, no_such(key, &format!("key of [{name}]"), keys));
+                reading.fault(&place, no_such(key, &format!("key of [{name}]"), keys));
             }
         }
     }
@@ -117,7 +117,7 @@ fn merge(into: &mut toml::Table, from: toml::Table) {
 }
 
 /// `RUNSHEET_SECTION_KEY`; variables of other names that begin so are other programs' business, but a section's must be known.
-fn variable(whole: &mut toml::Table, name: &str, value: String, faults: &mut Faults) {
+fn variable(whole: &mut toml::Table, name: &str, value: String, reading: &mut Reading) {
     let Some(rest) = name.strip_prefix("RUNSHEET_") else { return };
     let rest = rest.to_lowercase();
     for (section, keys) in SECTIONS {
@@ -125,8 +125,8 @@ fn variable(whole: &mut toml::Table, name: &str, value: String, faults: &mut Fau
         if !keys.contains(&key) {
             let known = keys.join(", ");
             // Whatever a file has at such a key, the variable is what is wrong.
-            faults.places.add_variable(name, name);
-            faults.at(name, format!("the variable names no key of [{section}]; there are: {known}"));
+            reading.places.add_variable(name, name);
+            reading.fault(name, format!("the variable names no key of [{section}]; there are: {known}"));
             return;
         }
         let value = match value.parse::<i64>() {
@@ -136,7 +136,7 @@ fn variable(whole: &mut toml::Table, name: &str, value: String, faults: &mut Fau
         let table = whole.entry(*section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
         if let Some(table) = table.as_table_mut() {
             table.insert(key.to_owned(), value);
-            faults.places.add_variable(&format!("{section}.{key}"), name);
+            reading.places.add_variable(&format!("{section}.{key}"), name);
         }
         return;
     }
@@ -146,12 +146,12 @@ fn variable(whole: &mut toml::Table, name: &str, value: String, faults: &mut Fau
 pub(super) struct Section<'a> {
     place: &'a str,
     left: toml::Table,
-    faults: &'a mut Faults,
+    reading: &'a mut Reading,
 }
 
 impl<'a> Section<'a> {
-    pub fn new(place: &'a str, table: Option<&toml::Table>, faults: &'a mut Faults) -> Self {
-        Self { place, left: table.cloned().unwrap_or_default(), faults }
+    pub fn new(place: &'a str, table: Option<&toml::Table>, reading: &'a mut Reading) -> Self {
+        Self { place, left: table.cloned().unwrap_or_default(), reading }
     }
 
     fn take<T>(
@@ -164,7 +164,7 @@ impl<'a> Section<'a> {
         let found = read(&value);
         if found.is_none() {
             let place = format!("{}.{key}", self.place);
-            self.faults.at(&place, format!("`{place}` must be {wanted}, not {value}"));
+            self.reading.fault(&place, format!("`{place}` must be {wanted}, not {value}"));
         }
         found
     }
@@ -173,10 +173,8 @@ impl<'a> Section<'a> {
         self.take(key, "a text", |value| value.as_str().map(str::to_owned))
     }
 
-    pub fn path(&mut self, key: &str, base: &Path) -> Option<PathBuf> {
-        // A path in a config means the same wherever the daemon is started.
-        // Taken apart and put together again it has no `.` in it.
-        self.text(key).map(|text| base.join(text).components().collect())
+    pub fn path(&mut self, key: &str) -> Option<PathBuf> {
+        self.text(key).map(|text| self.reading.path(&text))
     }
 
     pub fn word(&mut self, key: &str, words: &[&str]) -> Option<String> {
@@ -212,11 +210,11 @@ impl<'a> Section<'a> {
     }
 }
 
-fn sections(whole: &toml::Table, base: &Path, faults: &mut Faults, warnings: &mut Vec<String>) -> Config {
+fn sections(whole: &toml::Table, reading: &mut Reading) -> Config {
     let table = |name: &str| whole.get(name).and_then(toml::Value::as_table);
-    let folders = folders(&mut Section::new("folders", table("folders"), faults), base);
-    let daemon = daemon(&mut Section::new("daemon", table("daemon"), faults), base);
-    let mut section = Section::new("scheduler", table("scheduler"), faults);
+    let folders = folders(&mut Section::new("folders", table("folders"), reading));
+    let daemon = daemon(&mut Section::new("daemon", table("daemon"), reading));
+    let mut section = Section::new("scheduler", table("scheduler"), reading);
     let running = section.number("max_running_tasks", 1..=10_000).unwrap_or(16);
     let gate = section.word("stage_gate", &["done", "ended"]);
     let scheduler = SchedulerSettings {
@@ -227,7 +225,7 @@ fn sections(whole: &toml::Table, base: &Path, faults: &mut Faults, warnings: &mu
             StageGate::DoneOrSkipped
         },
     };
-    let mut section = Section::new("inbox", table("inbox"), faults);
+    let mut section = Section::new("inbox", table("inbox"), reading);
     let inbox = InboxSettings {
         settle: section.duration("settle").unwrap_or(Duration::from_secs(2)),
         settle_max: section.duration("settle_max").unwrap_or(Duration::from_secs(60)),
@@ -241,13 +239,13 @@ fn sections(whole: &toml::Table, base: &Path, faults: &mut Faults, warnings: &mu
     for (name, value) in table("instances").into_iter().flatten() {
         match value.as_table() {
             Some(table) => {
-                if let Some(instance) = instance::read(name, table, faults, warnings) {
+                if let Some(instance) = instance::read(name, table, reading) {
                     instances.insert(name.clone(), instance);
                 }
             }
             None => {
                 let place = format!("instances.{name}");
-                faults.at(&place, format!("`{place}` must be a table: [{place}]"));
+                reading.fault(&place, format!("`{place}` must be a table: [{place}]"));
             }
         }
     }
@@ -257,14 +255,14 @@ fn sections(whole: &toml::Table, base: &Path, faults: &mut Faults, warnings: &mu
         scheduler,
         inbox,
         instances,
-        warnings: std::mem::take(warnings),
+        warnings: Vec::new(),
         places: Places::default(),
     }
 }
 
-fn folders(section: &mut Section<'_>, base: &Path) -> Folders {
-    let root = section.path("root", base).unwrap_or_else(|| PathBuf::from(ROOT));
-    let mut folder = |name: &str| section.path(name, base).unwrap_or_else(|| root.join(name));
+fn folders(section: &mut Section<'_>) -> Folders {
+    let root = section.path("root").unwrap_or_else(|| PathBuf::from(ROOT));
+    let mut folder = |name: &str| section.path(name).unwrap_or_else(|| root.join(name));
     Folders {
         inbox: folder("inbox"),
         accepted: folder("accepted"),
@@ -274,11 +272,11 @@ fn folders(section: &mut Section<'_>, base: &Path) -> Folders {
     }
 }
 
-fn daemon(section: &mut Section<'_>, base: &Path) -> DaemonSettings {
+fn daemon(section: &mut Section<'_>) -> DaemonSettings {
     let log = section.word("log", &["auto", "human", "json", "journal"]);
     DaemonSettings {
-        socket: section.path("socket", base).unwrap_or_else(|| PathBuf::from("/run/runsheet/runsheet.sock")),
-        plugins: section.path("plugins", base).unwrap_or_else(plugins),
+        socket: section.path("socket").unwrap_or_else(|| PathBuf::from("/run/runsheet/runsheet.sock")),
+        plugins: section.path("plugins").unwrap_or_else(plugins),
         log: match log.as_deref() {
             Some("human") => LogFormat::Human,
             Some("json") => LogFormat::Json,

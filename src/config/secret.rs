@@ -6,16 +6,24 @@ use std::path::{Path, PathBuf};
 /// The longest secret.
 const BYTES_MAX: u64 = 64 * 1024;
 
-/// Reads what a table `{ credential | file | env = "…" }` names. Nothing where the table is no secret.
-pub(super) fn read(table: &toml::Table) -> Option<Result<String, String>> {
-    if table.len() != 1 {
-        return None;
-    }
-    let (kind, name) = table.iter().next()?;
-    let name = name.as_str()?;
-    match kind.as_str() {
+/// The kind and the name in a table `{ credential | file | env = "…" }`. Nothing where the table is no secret.
+fn named(table: &toml::Table) -> Option<(&str, &str)> {
+    let (kind, name) = table.iter().next().filter(|_| table.len() == 1)?;
+    let kind = ["credential", "file", "env"].into_iter().find(|known| known == kind)?;
+    Some((kind, name.as_str()?))
+}
+
+/// Whether a table names a secret.
+pub(super) fn is_one(table: &toml::Table) -> bool {
+    named(table).is_some()
+}
+
+/// Reads what a table names; a file counts from `base`. Nothing where the table is no secret.
+pub(super) fn read(table: &toml::Table, base: &Path) -> Option<Result<String, String>> {
+    let (kind, name) = named(table)?;
+    match kind {
         "credential" => Some(credential(name)),
-        "file" => Some(file(Path::new(name), true)),
+        "file" => Some(file(&base.join(name), true)),
         "env" => Some(std::env::var(name).map_err(|_| format!("the variable {name} is not set"))),
         _ => None,
     }
