@@ -19,7 +19,7 @@ fn site_on_c_driver() -> Result<Site> {
     let directory = site.path("databases").display().to_string();
     site.write(
         "config.toml",
-        &format!("{config}[instances.kv]\ndriver = \"keyvalue\"\ndirectory = {directory:?}\n"),
+        format!("{config}[instances.kv]\ndriver = \"keyvalue\"\ndirectory = {directory:?}\n"),
     )?;
     Ok(site)
 }
@@ -41,7 +41,7 @@ fn a_dropped_plan_runs_to_its_end_on_a_driver_written_in_c() -> Result<()> {
     site.drop_file("two.sql", "INSERT c 1;\nNOTICE it is said;\nVACUUM;\nEXPECT c 1; PUT c 2;\n")?;
     let (first, second) =
         (("a", "instances/kv/databases/x", "one"), ("b", "instances/kv/databases/x", "two"));
-    site.drop_file("c.plan.json", &plan_of(&[&[first], &[second]]))?;
+    site.drop_file("c.plan.json", plan_of(&[&[first], &[second]]))?;
     let plan = site.wait_for("c", &["DONE", "FAILED", "BLOCKED"])?;
     assert_eq!(plan["status"], "DONE", "{plan:#}\n{}", site.log());
     assert_eq!(task(&plan, "a")["runs"][0]["affectedRows"], 2, "{plan:#}");
@@ -61,7 +61,7 @@ fn what_a_driver_in_c_says_of_a_failure_reaches_the_result() -> Result<()> {
     site.drop_file("two.sql", "INSERT a 1;\nFAIL 1234 'ü is wrong';\n")?;
     let (first, second) =
         (("a", "instances/kv/databases/x", "one"), ("b", "instances/kv/databases/x", "two"));
-    site.drop_file("c.plan.json", &plan_of(&[&[first, second]]))?;
+    site.drop_file("c.plan.json", plan_of(&[&[first, second]]))?;
     let plan = site.wait_for("c", &["DONE", "FAILED", "BLOCKED"])?;
     let error = |spec: &str| task(&plan, spec)["runs"][0]["error"].clone();
     let (syntax, failed) = (error("a"), error("b"));

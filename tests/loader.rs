@@ -37,6 +37,9 @@ fn least(site: &Site, file: &str, macros: &[(&str, &str)]) -> Result<PathBuf> {
     Ok(library)
 }
 
+/// What is wrong with a library, and words that the refusal must have.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
 /// What `runsheet drivers --json` says of a file.
 fn said(site: &Site, file: &Path) -> Result<Value> {
     let output = site.run(&["drivers", "--json"])?;
@@ -75,7 +78,7 @@ fn a_library_that_does_not_keep_to_the_abi_is_refused_with_the_reason() -> Resul
         at_least(size_of::<rsd_driver>()),
         at_least(size_of::<rsd_split>()),
     );
-    let cases: &[(&[(&str, &str)], &[&str])] = &[
+    let cases: &[Case<'_>] = &[
         (&[("ENTRY_SYMBOL", "\"rsd_entry_v2\"")], &["no symbol rsd_entry_v1", "of this version"]),
         (&[("ENTRY_SIZE", "24")], &["its entry has 24 bytes", &entry, "this Runsheet's header"]),
         (
@@ -198,11 +201,11 @@ fn a_plan_runs_beside_libraries_that_are_refused() -> Result<()> {
     let mut site = site()?;
     let config = fs::read_to_string(site.path("config.toml"))?;
     let instance = Engine::Sqlite.instance("main", &site.path("databases"));
-    site.write("config.toml", &format!("{config}{instance}"))?;
+    site.write("config.toml", format!("{config}{instance}"))?;
     least(&site, "bad", &[("STARTED", "NULL")])?;
     fs::write(library(&site, "worse"), "not a library")?;
     site.drop_file("one.sql", "CREATE TABLE t (id INTEGER);")?;
-    site.drop_file("x.plan.json", &plan_of(&[&[("a", "instances/main/databases/x", "one")]]))?;
+    site.drop_file("x.plan.json", plan_of(&[&[("a", "instances/main/databases/x", "one")]]))?;
     site.start_with(&["--until-idle"])?;
     assert_eq!(site.wait_for_end()?, 0, "{}", site.log());
     assert_eq!(site.plan("x")?["status"], "DONE");
