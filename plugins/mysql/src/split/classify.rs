@@ -13,19 +13,23 @@ const WORD_BYTES_MAX: usize = 24;
 pub(super) struct Words {
     kept: Vec<String>,
     writes: bool,
+    /// Whether the body's language was named, and AS was the last word.
+    language: bool,
+    last_is_as: bool,
 }
 
 impl Words {
     pub fn push(&mut self, word: &[u8]) {
-        // The version in front of `/*!40101 … */` is none of the statement's words.
-        let is_version = self.kept.is_empty() && word.iter().all(u8::is_ascii_digit);
-        if is_version {
+        let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+        if self.word(0) == "set" && self.word(1) == "statement" && is(b"for") {
+            // SET STATEMENT … FOR is what stands behind it.
+            *self = Self::default();
             return;
         }
         self.writes |= matches!(word.len(), 6 | 7)
-            && [b"insert".as_slice(), b"update", b"delete", b"replace"]
-                .iter()
-                .any(|verb| word.eq_ignore_ascii_case(verb));
+            && (is(b"insert") || is(b"update") || is(b"delete") || is(b"replace"));
+        self.language |= is(b"language");
+        self.last_is_as = is(b"as");
         if self.kept.len() < KEPT_MAX {
             let short = word.get(..word.len().min(WORD_BYTES_MAX)).unwrap_or_default();
             self.kept.push(String::from_utf8_lossy(short).to_lowercase());
@@ -37,6 +41,7 @@ impl Words {
     }
 
     pub fn sign(&mut self, sign: u8) {
+        self.last_is_as = false;
         if matches!(sign, b'`' | b'@' | b'=' | b'.' | b':') && self.kept.len() < KEPT_MAX {
             self.kept.push(char::from(sign).to_string());
         }
@@ -50,16 +55,30 @@ impl Words {
         self.kept.iter().any(|kept| kept == word)
     }
 
+    fn has_both(&self, first: &str, second: &str) -> bool {
+        self.kept.windows(2).any(|pair| matches!(pair, [one, two] if one == first && two == second))
+    }
+
+    /// Whether a dollar would begin the body of a routine in another language.
+    pub fn may_quote_by_dollars(&self) -> bool {
+        self.last_is_as && self.language && self.word(0) == "create"
+    }
+
+    /// Whether it is a SET of any kind.
+    pub fn is_setting(&self) -> bool {
+        self.word(0) == "set"
+    }
+
     /// Statements that cannot be run as the sheet's promises want it.
     ///
     /// # Errors
     /// With what to do instead.
-    pub fn refuse(&self, at: usize) -> Result<(), Error> {
+    pub fn refuse(&self) -> Result<(), Error> {
+        let to_savepoint = self.word(1) == "to" || self.word(2) == "to";
+        let releases = self.has("release") && !self.has_both("no", "release") && !to_savepoint;
         let message = match (self.word(0), self.word(1)) {
             ("xa", _) => "an XA transaction would be left open behind the task; use BEGIN and COMMIT",
-            ("commit" | "rollback", _)
-                if self.has("chain") || self.has("release") && self.word(0) == "commit" =>
-            {
+            ("commit" | "rollback", _) if self.has_both("and", "chain") || releases => {
                 "AND CHAIN and RELEASE change the session behind the task; write a plain COMMIT or ROLLBACK"
             }
             ("load", "data" | "xml") if self.has("local") => {
@@ -67,7 +86,7 @@ impl Words {
             }
             _ => return Ok(()),
         };
-        Err(Error::new(Class::Syntax, message).at(at))
+        Err(Error::new(Class::Syntax, message))
     }
 
     /// Whether the statement may hold others in its body.
@@ -75,9 +94,15 @@ impl Words {
         let routine = ["procedure", "function", "trigger", "event", "package"];
         match self.word(0) {
             "create" | "alter" => routine.iter().any(|word| self.has(word)),
-            "begin" | "if" | "case" | "loop" | "repeat" | "while" | "for" | "declare" => true,
-            _ => self.has(":"),
+            "begin" => !self.begins_transaction(),
+            "if" | "case" | "loop" | "repeat" | "while" | "for" | "declare" => true,
+            // A label.
+            _ => self.word(1) == ":" && self.word(2) != "=",
         }
+    }
+
+    fn begins_transaction(&self) -> bool {
+        self.kept.len() == 1 || (self.kept.len() == 2 && self.word(1) == "work")
     }
 
     pub fn classify(self) -> (Kind, Flags) {
@@ -85,8 +110,8 @@ impl Words {
         let commits = |kind| (kind, Flags::COMMITS);
         let again = Flags::COMMITS.with(Flags::REPEATABLE);
         match (self.word(0), self.word(1)) {
-            ("begin", "not") => (Kind::Call, Flags::MAY_COMMIT),
-            ("begin", _) | ("start", "transaction") => plain(Kind::Begin),
+            ("begin", _) if self.begins_transaction() => plain(Kind::Begin),
+            ("start", "transaction") => plain(Kind::Begin),
             ("commit", _) => plain(Kind::Commit),
             ("rollback", "to") => plain(Kind::Savepoint),
             ("rollback", "work") if self.word(2) == "to" => plain(Kind::Savepoint),
@@ -103,12 +128,18 @@ impl Words {
             ) => plain(Kind::Query),
             ("call" | "do" | "execute", _) => (Kind::Call, Flags::MAY_COMMIT),
             ("create" | "drop", "temporary") => plain(Kind::Ddl),
+            ("create", "or") if self.word(3) == "temporary" => plain(Kind::Ddl),
             ("create" | "alter" | "drop" | "rename" | "truncate" | "grant" | "revoke" | "import", _) => {
                 commits(Kind::Ddl)
             }
             ("install" | "uninstall" | "clone" | "shutdown" | "restart", _) => commits(Kind::Other),
             ("change" | "stop" | "reset" | "purge", _) => commits(Kind::Other),
             ("start", _) => commits(Kind::Other),
+            // ANALYZE of a statement runs it.
+            ("analyze", _) if self.writes => plain(Kind::Dml),
+            ("analyze", word) if !matches!(word, "table" | "tables" | "local" | "no_write_to_binlog") => {
+                plain(Kind::Query)
+            }
             ("analyze" | "check" | "optimize" | "repair" | "flush" | "cache" | "load", _) => {
                 (Kind::Maintenance, again)
             }
@@ -136,7 +167,10 @@ impl Words {
             "@" if self.word(2) == "@" && matches!(self.word(3), "global" | "persist" | "persist_only") => {
                 (Kind::Other, Flags::ALONE)
             }
-            "transaction" => (Kind::Session, Flags::none()),
+            // Of the next transaction, and refused inside of one.
+            "transaction" => (Kind::Session, Flags::ALONE.with(Flags::SESSION)),
+            // It may commit what is open.
+            _ if self.has("autocommit") => (Kind::Session, Flags::ALONE.with(Flags::SESSION)),
             _ => (Kind::Session, Flags::SESSION),
         }
     }
