@@ -6,10 +6,10 @@ use crate::connect::connect;
 use crate::server::Server;
 use crate::settings::Options;
 use crate::split::MySqlSplitter;
-use crate::{error, ledger, lock};
+use crate::{error, judge, ledger, lock};
 use runsheet_network::Deadline;
 use runsheet_sdk::{
-    Applied, Canceler, Class, Connection, Error, Failure, Flags, Identity, Kind, Mark, Notice, Notices,
+    Applied, Canceler, Class, Connection, Error, Failure, Flags, Identity, Judge, Kind, Mark, Notice, Notices,
     Outcome, Split, Splitter, Transaction, TryLock,
 };
 use std::time::Duration;
@@ -26,8 +26,11 @@ pub struct Session {
     /// Why the server has rolled back the transaction that was open, as long as nobody has ended it.
     rolled_back: Option<String>,
     lost: bool,
+    /// A statement was larger than the server takes from this session.
+    outgrown: bool,
     pub(crate) holds_lock: bool,
     pub(crate) ledger_is_known: bool,
+    pub(crate) judging: judge::State,
 }
 
 impl Session {
@@ -47,13 +50,33 @@ impl Session {
             server,
             rolled_back: None,
             lost: false,
+            outgrown: false,
             holds_lock: false,
             ledger_is_known: false,
+            judging: judge::State::default(),
         })
     }
 
     pub(crate) fn database(&self) -> &str {
         &self.database
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Gives the session up: nothing more is sent.
+    pub(crate) fn give_up(&mut self, error: Error) -> Error {
+        self.lost = true;
+        error
     }
 
     /// Whether the next statement is inside a transaction, by the server's own word.
@@ -196,9 +219,14 @@ impl Session {
 impl Connection for Session {
     fn reset(&mut self, _label: &str) -> Result<(), Error> {
         self.ready()?;
+        if self.outgrown {
+            // A session keeps the limit that it began with.
+            return Err(Error::lost("a new session may take larger statements than this one", Applied::No));
+        }
         self.rolled_back = None;
         self.holds_lock = false;
         self.ledger_is_known = false;
+        self.judging.reset();
         let (init, database) = (self.options.init.clone(), self.database.clone());
         let again = self.client.reset().and_then(|()| self.client.query(init.as_bytes(), false));
         // The reset keeps a database that a sheet has changed to.
@@ -225,12 +253,14 @@ impl Connection for Session {
     }
 
     fn execute(&mut self, sql: &[u8], notices: Notices<'_>) -> Result<Outcome, Error> {
-        let room = self.server.packet_bytes_max.saturating_sub(1);
+        // The command's own byte, and one that the server never fills.
+        let room = self.server.packet_bytes_max.saturating_sub(2);
         if sql.len() > room {
             let message = format!(
                 "the statement has {} bytes, and the server takes {room} (max_allowed_packet)",
                 sql.len()
             );
+            self.outgrown = true;
             return Err(Error::new(Class::Resource, message)
                 .hint("Set the server's max_allowed_packet higher, or cut the statement into smaller ones"));
         }
@@ -246,6 +276,7 @@ impl Connection for Session {
             Ok(answer) => answer,
             Err(error) => return Err(self.look_after(error, was_open, notices)),
         };
+        self.judging.ran(kind);
         if answer.warnings > 0 {
             self.warnings(answer.warnings, None, notices)?;
         }
@@ -294,6 +325,11 @@ impl Connection for Session {
         lock::unlock(self)
     }
 
+    fn end_holder(&mut self, holder: &Identity) -> Result<(), Error> {
+        self.ready()?;
+        lock::end_holder(self, holder)
+    }
+
     fn prepare_ledger(&mut self) -> Result<(), Error> {
         self.ready()?;
         ledger::prepare(self)
@@ -309,6 +345,10 @@ impl Connection for Session {
 
     fn find_version(&mut self, schema_version: &str) -> Result<Option<Mark>, Error> {
         ledger::find_version(self, schema_version)
+    }
+
+    fn judge(&mut self) -> Option<&mut dyn Judge> {
+        Some(self)
     }
 }
 

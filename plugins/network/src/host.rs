@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn the_common_name_counts_only_where_no_entry_is_of_the_hosts_kind() {
-        let table: &[(&[&str], &[&str], &str, &str, bool)] = &[
+        type Case<'a> = (&'a [&'a str], &'a [&'a str], &'a str, &'a str, bool);
+        let table: &[Case<'_>] = &[
             (&[], &[], "db", "db", true),
             (&["other"], &[], "db", "db", false),
             (&["other", "db"], &[], "x", "db", true),
