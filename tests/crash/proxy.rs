@@ -1,0 +1,155 @@
+//! A network between the daemon and its server that a trial can cut, or make swallow everything without a word.
+
+use anyhow::Result;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The proxy, which ends with the trial.
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    ended: AtomicBool,
+    /// Nothing gets through any more, and nobody is told.
+    swallows: AtomicBool,
+    /// Cut when so many bytes more have come from this side; 0 means never.
+    cut_requests: AtomicU64,
+    cut_answers: AtomicU64,
+    connections: Mutex<Vec<TcpStream>>,
+    cuts: AtomicU64,
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the daemon: the server may not get the whole request.
+    Requests,
+    /// To the daemon: the server has done its work, and its answer is lost.
+    Answers,
+}
+
+impl Proxy {
+    /// Listens on a free port, and passes everything on to `port`.
+    pub fn start(port: u16) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let own = listener.local_addr()?.port();
+        let shared = Arc::new(Shared::default());
+        let accepting = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for client in listener.incoming().filter_map(Result::ok) {
+                if accepting.ended.load(Ordering::SeqCst) {
+                    return;
+                }
+                if let Ok(server) = TcpStream::connect(("127.0.0.1", port)) {
+                    join(&client, &server, &accepting);
+                }
+            }
+        });
+        Ok(Self { port: own, shared })
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Cuts every connection now.
+    pub fn cut(&self) {
+        self.shared.cut();
+    }
+
+    /// Cuts every connection once so many bytes more have gone this way.
+    pub fn cut_after(&self, way: Way, bytes: u64) {
+        let counter = match way {
+            Way::Requests => &self.shared.cut_requests,
+            Way::Answers => &self.shared.cut_answers,
+        };
+        counter.store(bytes.max(1), Ordering::SeqCst);
+    }
+
+    /// From now on nothing gets through, and nobody is told.
+    pub fn swallow(&self) {
+        self.shared.swallows.store(true, Ordering::SeqCst);
+    }
+
+    /// How often connections were cut.
+    pub fn cuts(&self) -> u64 {
+        self.shared.cuts.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+        self.shared.cut();
+        // The thread that accepts sees the end with the next connection.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+impl Shared {
+    fn cut(&self) {
+        let cut: Vec<TcpStream> =
+            std::mem::take(&mut self.connections.lock().unwrap_or_else(PoisonError::into_inner));
+        if !cut.is_empty() {
+            self.cuts.fetch_add(1, Ordering::SeqCst);
+        }
+        for connection in cut {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Whether these bytes were the last that get through.
+    fn counts_down(&self, way: Way, bytes: u64) -> bool {
+        let counter = match way {
+            Way::Requests => &self.cut_requests,
+            Way::Answers => &self.cut_answers,
+        };
+        let left = counter.load(Ordering::SeqCst);
+        if left == 0 {
+            return false;
+        }
+        counter.store(left.saturating_sub(bytes), Ordering::SeqCst);
+        left <= bytes
+    }
+}
+
+fn join(client: &TcpStream, server: &TcpStream, shared: &Arc<Shared>) {
+    let pairs = [(client, server, Way::Requests), (server, client, Way::Answers)];
+    for (from, to, way) in pairs {
+        let (Ok(mut from), Ok(mut to), Ok(kept)) = (from.try_clone(), to.try_clone(), from.try_clone())
+        else {
+            return;
+        };
+        shared.connections.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
+        let shared = Arc::clone(shared);
+        std::thread::spawn(move || {
+            let mut bytes = vec![0; 16 * 1024];
+            while let Ok(length) = from.read(&mut bytes) {
+                if length == 0 {
+                    break;
+                }
+                if shared.swallows.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let last = shared.counts_down(way, length as u64);
+                // The request gets through, its answer does not; an answer that is cut off has been given.
+                let passes = !(last && way == Way::Answers);
+                if passes && to.write_all(&bytes[..length]).is_err() {
+                    break;
+                }
+                if last {
+                    shared.cut();
+                    break;
+                }
+            }
+            if !shared.swallows.load(Ordering::SeqCst) {
+                let _ = to.shutdown(Shutdown::Both);
+            }
+        });
+    }
+}
