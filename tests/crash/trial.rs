@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const PLAN: &str = "projects/crash/plans/trial";
 /// How long a plan may take to its end after the last fault.
 const WAIT_MAX: Duration = Duration::from_secs(120);
+/// How often a task is tried by an operator who knows that its server was away.
+const TRIES_MAX: usize = 12;
 /// How many databases a plan has.
 const DATABASES: usize = 2;
 
@@ -356,13 +358,14 @@ impl<'b> Trial<'b> {
         }
     }
 
-    /// What an operator does: retries what failed because its server or its connection was gone, and nothing else. False where that
+    /// What an operator does a few times: retries what failed because its server or its connection was gone, and nothing else. False where that
     /// is not all.
     fn answer(&mut self, plan: &serde_json::Value) -> Result<bool> {
         let mut answered = false;
         let stages = plan["stages"].as_array().context("stages")?;
         for task in stages.iter().flat_map(|stage| stage["tasks"].as_array().into_iter().flatten()) {
             let name = format!("{PLAN}/{}", task["specId"].as_str().unwrap_or_default());
+            let tries = task["runs"].as_array().map_or(0, Vec::len);
             let error = task["runs"].as_array().and_then(|runs| runs.last()).map(|run| &run["error"]);
             let class = error.and_then(|error| error["class"].as_str()).unwrap_or_default();
             match task["status"].as_str().unwrap_or_default() {
@@ -373,7 +376,9 @@ impl<'b> Trial<'b> {
                     ));
                     return Ok(false);
                 }
-                "FAILED" if matches!(class, "connection lost" | "resource" | "canceled") => {
+                "FAILED"
+                    if tries < TRIES_MAX && matches!(class, "connection lost" | "resource" | "canceled") =>
+                {
                     self.site.run(&["retry", &name])?;
                     answered = true;
                 }

@@ -79,6 +79,8 @@ pub(super) struct Performer<'a> {
     open: Option<Open>,
     /// Rows that follow belong to a load that is passed over.
     passing_rows: bool,
+    /// Rows that follow end the transaction.
+    closes_with_rows: bool,
     counts: Counts,
 }
 
@@ -109,6 +111,7 @@ impl<'a> Performer<'a> {
             recorded,
             open: None,
             passing_rows: false,
+            closes_with_rows: false,
             counts: Counts::default(),
         }
     }
@@ -211,7 +214,9 @@ impl<'a> Performer<'a> {
                     self.opened(segment, statement);
                 }
                 self.execute_inside(statement)?;
-                if closes { self.commit() } else { Ok(()) }
+                // The rows of a load belong to its transaction.
+                self.closes_with_rows = closes && statement.kind == Kind::Load;
+                if closes && !self.closes_with_rows { self.commit() } else { Ok(()) }
             }
             Placement::OwnBegin { segment } => {
                 self.execute(statement)?;
@@ -317,6 +322,9 @@ impl<'a> Performer<'a> {
                 .note(format!("statement {number}: {count} rows were loaded in {:.1?}", begun.elapsed()));
             if let Some(open) = &mut self.open {
                 open.affected_rows += count;
+            }
+            if std::mem::take(&mut self.closes_with_rows) {
+                return self.commit();
             }
         }
         Ok(())
