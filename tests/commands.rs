@@ -181,7 +181,7 @@ fn a_reader_that_goes_away_is_no_error() -> Result<()> {
     (0..5_000).for_each(|row| sheet.push_str(&format!("INSERT INTO t VALUES ({row});\n")));
     site.drop_file("shop/x.sql", &sheet)?;
     site.write("x.sql", &sheet)?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "x")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "x")]]))?;
     site.start_with(&["--until-idle"])?;
     assert_eq!(site.wait_for_end()?, 0);
     let (program, config) = (program(), site.path("config.toml"));

@@ -111,7 +111,7 @@ fn every_instance_is_asked_and_it_is_said_which_one_fails_and_why() -> Result<()
         Engine::Postgres(server).instance("good", &site.path("")),
         Engine::Sqlite.instance("files", &site.path("")),
     ];
-    site.write("config.toml", &format!("{base}{}", good.concat()))?;
+    site.write("config.toml", format!("{base}{}", good.concat()))?;
     let said = site.say(&["config", "check"])?;
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
     for words in [

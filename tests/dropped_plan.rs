@@ -51,7 +51,7 @@ fn the_documented_plan_runs_on_every_engine() -> Result<()> {
         let mut site = Site::new("")?;
         let databases = site.path("databases");
         let config = std::fs::read_to_string(site.path("config.toml"))?;
-        site.write("config.toml", &format!("{config}{}", engine.instance("main", &databases)))?;
+        site.write("config.toml", format!("{config}{}", engine.instance("main", &databases)))?;
         let database = engine.fresh_database()?;
         site.start()?;
         site.drop_file(
@@ -62,7 +62,7 @@ fn the_documented_plan_runs_on_every_engine() -> Result<()> {
             "sample/742.sql",
             "INSERT INTO book VALUES (1, 'One');\nINSERT INTO book VALUES (2, 'Zwei');\n",
         )?;
-        site.drop_file("sample/first.plan.json", &documented_plan(&database))?;
+        site.drop_file("sample/first.plan.json", documented_plan(&database))?;
         let plan = site.wait_for("projects/sample/plans/first", &["DONE", "FAILED", "BLOCKED"])?;
         assert_eq!(plan["status"], "DONE", "{name}: {plan:#}");
         assert_eq!(engine.number(&databases, &database, "SELECT count(*) FROM book")?, 2, "{name}");
@@ -78,10 +78,10 @@ fn the_result_file_says_what_status_says() -> Result<()> {
     let mut site = Site::new("")?;
     let databases = site.path("databases");
     let config = std::fs::read_to_string(site.path("config.toml"))?;
-    site.write("config.toml", &format!("{config}{}", Engine::Sqlite.instance("main", &databases)))?;
+    site.write("config.toml", format!("{config}{}", Engine::Sqlite.instance("main", &databases)))?;
     site.drop_file("sample/741.sql", "CREATE TABLE t (id INTEGER PRIMARY KEY);")?;
     site.drop_file("sample/742.sql", "INSERT INTO t VALUES (1); INSERT INTO t VALUES (1);")?;
-    site.drop_file("sample/x.plan.json", &documented_plan("one"))?;
+    site.drop_file("sample/x.plan.json", documented_plan("one"))?;
     site.start_with(&["--until-idle"])?;
     assert_eq!(site.wait_for_end()?, 0);
     let shown = site.plan("x")?;

@@ -119,7 +119,7 @@ fn killed_in_the_middle<'a>(site: &mut Site, engine: &'a Engine, database: &str)
         format!("-- txn-mode = off\nCREATE TABLE t (id INTEGER);\n{statement}\nINSERT INTO t VALUES (3);\n");
     site.drop_file("shop/steps.sql", &sheet)?;
     site.drop_file("shop/other.sql", "INSERT INTO t VALUES (4);")?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", &target, "steps")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", &target, "steps")]]))?;
     let gate = Gate::close(engine, database)?;
     site.start()?;
     until("the procedure waits at the gate", || {
@@ -136,7 +136,7 @@ fn killed_in_the_middle<'a>(site: &mut Site, engine: &'a Engine, database: &str)
             .as_str()
             .is_some_and(|text| text.contains("waits for the lock of one runner per database")))
     })?;
-    site.drop_file("shop/y.plan.json", &plan_of(&[&[("other", &target, "other")]]))?;
+    site.drop_file("shop/y.plan.json", plan_of(&[&[("other", &target, "other")]]))?;
     until("another plan waits for the database", || {
         Ok(site.plan("y").is_ok_and(|plan| task(&plan, "other")["waiting"]["cause"] == "LANE"))
     })?;

@@ -26,7 +26,7 @@ impl Scene {
         let site = Site::new("")?;
         let config = std::fs::read_to_string(site.path("config.toml"))?;
         let instance = engine.instance("main", &site.path("databases"));
-        site.write("config.toml", &format!("{config}{instance}orphans = \"{orphans}\"\n"))?;
+        site.write("config.toml", format!("{config}{instance}orphans = \"{orphans}\"\n"))?;
         let database = server.fresh_database()?;
         server
             .execute(&database, "CREATE TABLE t (a int); INSERT INTO t SELECT generate_series(1, 50000)")?;
@@ -37,7 +37,7 @@ impl Scene {
             "CREATE INDEX CONCURRENTLY i ON t (a);\nCREATE TABLE after_it (a int);",
         )?;
         let target = format!("instances/main/databases/{}", scene.database);
-        scene.site.drop_file("test/x.plan.json", &plan_of(&[&[("index", &target, "index")]]))?;
+        scene.site.drop_file("test/x.plan.json", plan_of(&[&[("index", &target, "index")]]))?;
         scene.site.start()?;
         scene.wait_until("the index is being built", |scene| Ok(scene.builds()? == 1))?;
         Ok(scene)

@@ -34,7 +34,7 @@ fn killed_again_and_again(name: &str, engine: &Engine) -> Result<()> {
     let mut site = Site::new("")?;
     let databases = site.path("databases");
     let config = std::fs::read_to_string(site.path("config.toml"))?;
-    site.write("config.toml", &format!("{config}{}", engine.instance("main", &databases)))?;
+    site.write("config.toml", format!("{config}{}", engine.instance("main", &databases)))?;
     let mut inserts = String::new();
     for row in 0..ROWS {
         // No key, so that a row that came twice is seen.
@@ -49,7 +49,7 @@ fn killed_again_and_again(name: &str, engine: &Engine) -> Result<()> {
         site.drop_file(&format!("test/{plan}/fill.sql"), &inserts)?;
         site.drop_file(
             &format!("test/{plan}/plan.json"),
-            &plan_of(&[&[("make", &target, "make")], &[("fill", &target, "fill")]]),
+            plan_of(&[&[("make", &target, "make")], &[("fill", &target, "fill")]]),
         )?;
         site.start()?;
         // Not before the inserts have begun, and then at a random moment.

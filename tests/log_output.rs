@@ -18,7 +18,7 @@ fn entries(said: &Said) -> Result<Vec<Value>> {
 fn each_statement_is_there_with_its_place_rows_and_time_and_so_is_the_one_that_failed() -> Result<()> {
     let mut site = Site::on(&Engine::Sqlite, "")?;
     site.drop_file("shop/x.sql", "CREATE TABLE t (id INTEGER PRIMARY KEY);\n\nINSERT INTO t VALUES (1), (2);\nINSERT INTO t VALUES (1);\n")?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "x")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "x")]]))?;
     site.start_with(&["--until-idle"])?;
     assert_eq!(site.wait_for_end()?, 0);
     let all = entries(&site.say(&["log", "x", "--json"])?)?;
@@ -70,7 +70,7 @@ fn following_shows_each_entry_once_and_ends_with_the_plan() -> Result<()> {
     site.drop_file("shop/fail.sql", "INSERT INTO t VALUES (nope);")?;
     site.drop_file(
         "shop/x.plan.json",
-        &plan_of(&[&[("one", NORTH, "make"), ("two", SOUTH, "make"), ("three", NORTH, "fail")]]),
+        plan_of(&[&[("one", NORTH, "make"), ("two", SOUTH, "make"), ("three", NORTH, "fail")]]),
     )?;
     site.start()?;
     until("one runs, two is done", || {
@@ -121,7 +121,7 @@ fn a_log_of_very_many_entries_comes_whole_and_in_order() -> Result<()> {
     let database = engine.fresh_database()?;
     let target = format!("instances/main/databases/{database}");
     let specs = ["a", "b", "c"].map(|spec| (spec, target.as_str(), "many"));
-    site.drop_file("shop/x.plan.json", &plan_of(&[&specs]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&specs]))?;
     site.start()?;
     site.wait_for("x", &["DONE"])?;
     for daemon_runs in [true, false] {

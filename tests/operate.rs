@@ -46,7 +46,7 @@ fn assert_said(said: &Said, code: i32, words: &[&str]) {
 fn a_failed_plan_runs_again_after_its_end_and_after_a_restart() -> Result<()> {
     let mut site = sqlite()?;
     site.drop_file("shop/needs.sql", NEEDS_TABLE)?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "needs"), ("two", SOUTH, "needs")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "needs"), ("two", SOUTH, "needs")]]))?;
     site.start()?;
     let first = site.wait_for("x", &["FAILED", "BLOCKED"])?;
     assert_eq!(first["status"], "FAILED", "nothing is left to run: {first:#}");
@@ -81,7 +81,7 @@ fn a_skipped_task_frees_its_dependants_and_the_next_stage() -> Result<()> {
     let text = plan_of(&[&[("one", NORTH, "needs"), ("two", SOUTH, "make")], &[("three", NORTH, "make")]]);
     let mut plan: Value = serde_json::from_str(&text)?;
     plan["steps"][0]["specs"][1]["dependsOnSpecs"] = serde_json::json!(["one"]);
-    site.drop_file("shop/x.plan.json", &plan.to_string())?;
+    site.drop_file("shop/x.plan.json", plan.to_string())?;
     site.start()?;
     let blocked = site.wait_for("x", &["BLOCKED"])?;
     assert_eq!(task(&blocked, "two")["waiting"]["on"][0], "one", "{blocked:#}");
@@ -95,9 +95,9 @@ fn a_skipped_task_frees_its_dependants_and_the_next_stage() -> Result<()> {
 #[test]
 fn a_canceled_statement_ends_at_once_and_leaves_nothing() -> Result<()> {
     let mut site = sqlite()?;
-    site.drop_file("shop/endless.sql", &format!("CREATE TABLE t (id INTEGER);\n{ENDLESS}"))?;
+    site.drop_file("shop/endless.sql", format!("CREATE TABLE t (id INTEGER);\n{ENDLESS}"))?;
     site.drop_file("shop/after.sql", "CREATE TABLE after (id INTEGER);")?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("run", NORTH, "endless"), ("wait", NORTH, "after")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("run", NORTH, "endless"), ("wait", NORTH, "after")]]))?;
     site.start()?;
     until("the statement runs", || {
         Ok(site.plan("x").is_ok_and(|plan| task(&plan, "run")["progress"]["statement"] == 2))
@@ -125,7 +125,7 @@ fn a_canceled_task_waits_for_nothing_and_holds_the_next_stage() -> Result<()> {
     site.drop_file("shop/make.sql", "CREATE TABLE made (id INTEGER);")?;
     site.drop_file(
         "shop/x.plan.json",
-        &plan_of(&[&[("one", NORTH, "make"), ("two", NORTH, "make")], &[("three", SOUTH, "make")]]),
+        plan_of(&[&[("one", NORTH, "make"), ("two", NORTH, "make")], &[("three", SOUTH, "make")]]),
     )?;
     site.start()?;
     until("one runs", || Ok(site.plan("x").is_ok_and(|plan| task(&plan, "one")["status"] == "RUNNING")))?;
@@ -141,7 +141,7 @@ fn a_canceled_task_waits_for_nothing_and_holds_the_next_stage() -> Result<()> {
 #[test]
 fn a_plan_that_waits_for_sheets_is_given_up_and_never_runs_without_them() -> Result<()> {
     let mut site = sqlite()?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "make"), ("two", SOUTH, "other")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "make"), ("two", SOUTH, "other")]]))?;
     site.drop_file("shop/make.sql", "CREATE TABLE t (id INTEGER);")?;
     site.start()?;
     site.wait_for("x", &["WAITING_FOR_SHEETS"])?;
@@ -156,7 +156,7 @@ fn a_plan_that_waits_for_sheets_is_given_up_and_never_runs_without_them() -> Res
     assert_said(&site.say(&["cancel", "x", "--reason", "the sheet is lost"])?, 0, &["x is canceled"]);
     site.drop_file("shop/other.sql", "CREATE TABLE t (id INTEGER);")?;
     // A second plan that is taken in later shows that the inbox has looked at the sheet.
-    site.drop_file("shop/y/plan.json", &plan_of(&[&[("one", SOUTH, "other")]]))?;
+    site.drop_file("shop/y/plan.json", plan_of(&[&[("one", SOUTH, "other")]]))?;
     site.drop_file("shop/y/other.sql", "CREATE TABLE t (id INTEGER);")?;
     site.wait_for("y", &["DONE"])?;
     let plan = site.plan("x")?;
@@ -171,7 +171,7 @@ fn a_plan_that_waits_for_sheets_is_given_up_and_never_runs_without_them() -> Res
 fn who_said_what_and_why_stays_in_the_audit_log() -> Result<()> {
     let mut site = sqlite()?;
     site.drop_file("shop/needs.sql", NEEDS_TABLE)?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "needs"), ("two", SOUTH, "needs")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "needs"), ("two", SOUTH, "needs")]]))?;
     site.start()?;
     site.wait_for("x", &["FAILED"])?;
     assert_said(&site.say(&["skip", "x/two", "--reason", "south is retired"])?, 0, &[]);
@@ -205,11 +205,11 @@ fn a_short_name_means_one_plan_or_task_or_says_which_it_may_mean() -> Result<()>
     for plan in ["add-index", "add-column", "index"] {
         site.drop_file(
             &format!("shop/{plan}/make.sql"),
-            &format!("-- {plan}\nCREATE TABLE IF NOT EXISTS t (id INTEGER);"),
+            format!("-- {plan}\nCREATE TABLE IF NOT EXISTS t (id INTEGER);"),
         )?;
         let specs = [("aa-one", NORTH, plan), ("aa-two", SOUTH, plan), ("b", SOUTH, plan)];
         site.drop_file(&format!("shop/{plan}/{plan}.sql"), "CREATE TABLE IF NOT EXISTS t (id INTEGER);")?;
-        site.drop_file(&format!("shop/{plan}/plan.json"), &plan_of(&[&specs]))?;
+        site.drop_file(&format!("shop/{plan}/plan.json"), plan_of(&[&specs]))?;
     }
     site.start_with(&["--until-idle"])?;
     assert_eq!(site.wait_for_end()?, 0);
@@ -240,7 +240,7 @@ fn what_makes_no_sense_is_refused_with_the_reason_and_changes_nothing() -> Resul
     let mut site = sqlite()?;
     let held = site.hold("south")?;
     site.drop_file("shop/make.sql", "CREATE TABLE t (id INTEGER);")?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("done", NORTH, "make"), ("runs", SOUTH, "make")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("done", NORTH, "make"), ("runs", SOUTH, "make")]]))?;
     site.start()?;
     until("one is done and the other runs", || {
         let plan = site.plan("x").unwrap_or_default();
@@ -270,7 +270,7 @@ fn what_makes_no_sense_is_refused_with_the_reason_and_changes_nothing() -> Resul
 fn an_operators_word_needs_a_daemon() -> Result<()> {
     let mut site = sqlite()?;
     site.drop_file("shop/needs.sql", NEEDS_TABLE)?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "needs")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "needs")]]))?;
     site.start_with(&["--until-idle"])?;
     site.wait_for_end()?;
     for words in [&["retry", "x"][..], &["skip", "x"], &["cancel", "x"], &["resolve", "x/one", "--applied"]] {

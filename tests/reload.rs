@@ -35,7 +35,7 @@ fn answers(site: &Site) -> Result<()> {
 fn new_instances_and_limits_take_effect_at_once() -> Result<()> {
     let mut site = site("[scheduler]\nmax_running_tasks = 1\n")?;
     let held = site.hold("north")?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "make"), ("two", SOUTH, "make")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "make"), ("two", SOUTH, "make")]]))?;
     site.start()?;
     until("two waits for room", || {
         Ok(site.plan("x").is_ok_and(|plan| task(&plan, "two")["waiting"]["cause"] == "RUNNING_LIMIT"))
@@ -81,9 +81,9 @@ fn a_config_with_a_fault_changes_nothing_and_says_what_is_wrong() -> Result<()> 
     })?;
     site.write("config.toml", &good)?;
     // All of the old one still holds: nothing of the bad one was taken.
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "make")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "make")]]))?;
     site.wait_for("x", &["DONE"])?;
-    site.drop_file("shop/y.plan.json", &plan_of(&[&[("one", "instances/second/databases/east", "make")]]))?;
+    site.drop_file("shop/y.plan.json", plan_of(&[&[("one", "instances/second/databases/east", "make")]]))?;
     until("an instance of the bad config is not there", || {
         Ok(site.path("rejected/shop/y.plan.json.error.txt").exists())
     })?;
@@ -115,10 +115,10 @@ fn a_task_of_an_instance_that_was_taken_out_fails_and_says_why() -> Result<()> {
     let mut site = site("")?;
     let more = Engine::Sqlite.instance("more", &site.path("databases"));
     let without = config(&site)?;
-    site.write("config.toml", &format!("{without}{more}"))?;
+    site.write("config.toml", format!("{without}{more}"))?;
     let held = site.hold("north")?;
     let target = "instances/more/databases/east";
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "make")], &[("two", target, "make")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "make")], &[("two", target, "make")]]))?;
     site.start()?;
     until("one runs", || Ok(site.plan("x").is_ok_and(|plan| task(&plan, "one")["status"] == "RUNNING")))?;
     reload(&site, &without, "the config was reloaded", 1)?;
@@ -153,7 +153,7 @@ fn sigusr1_looks_into_the_inbox_where_nothing_wakes_the_daemon() -> Result<()> {
         answers(&site)?;
         until("it says that nothing wakes it", || Ok(site.log().contains("inbox")))?;
         site.drop_file("shop/make.sql", "CREATE TABLE t (id INTEGER);")?;
-        site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "make")]]))?;
+        site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "make")]]))?;
         std::thread::sleep(std::time::Duration::from_millis(500));
         assert_eq!(site.say(&["status", "x"])?.code, 2, "nobody has looked: {}", site.log());
         let kill = |signal: &str| Command::new("kill").args([signal, &daemon.id().to_string()]).status();

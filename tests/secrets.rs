@@ -83,13 +83,13 @@ fn a_password_is_found_wherever_it_is_kept_and_told_nowhere() -> Result<()> {
     }
     let site = Site::new(&instances)?;
     let config = fs::read_to_string(site.path("config.toml"))?;
-    site.write("config.toml", &config.replace("[daemon]", "[daemon]\nlog_level = \"trace\""))?;
+    site.write("config.toml", config.replace("[daemon]", "[daemon]\nlog_level = \"trace\""))?;
     for name in ["file", "env", "credential", "wrong"] {
         let (postgres, mariadb) = (
             format!("instances/pg-{name}/databases/shop"),
             format!("instances/my-{name}/databases/{database}"),
         );
-        site.drop_file(&format!("shop/{name}.sql"), &format!("CREATE TABLE t_{name} (id INTEGER);"))?;
+        site.drop_file(&format!("shop/{name}.sql"), format!("CREATE TABLE t_{name} (id INTEGER);"))?;
         site.drop_file("shop/fail.sql", "INSERT INTO nowhere VALUES (1);")?;
         // What fails has errors to tell of.
         let specs = [
@@ -98,7 +98,7 @@ fn a_password_is_found_wherever_it_is_kept_and_told_nowhere() -> Result<()> {
             ("pg-fails", &postgres, "fail"),
             ("my-fails", &mariadb, "fail"),
         ];
-        site.drop_file(&format!("shop/{name}.plan.json"), &plan_of(&[&specs]))?;
+        site.drop_file(&format!("shop/{name}.plan.json"), plan_of(&[&specs]))?;
     }
     let log = fs::File::create(site.path("log"))?;
     let ended = command(&site, kept.path()).args(["daemon", "--until-idle"]).stderr(log).status()?;
@@ -138,12 +138,12 @@ fn an_operator_who_may_not_read_the_secrets_sees_and_steers_all_the_same() -> Re
         server.port()
     ))?;
     site.drop_file("shop/x.sql", "INSERT INTO nowhere VALUES (1);")?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", "instances/one/databases/shop", "x")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", "instances/one/databases/shop", "x")]]))?;
     let mut daemon = command(&site, kept.path()).arg("daemon").stderr(Stdio::null()).spawn()?;
     let ended = (|| {
         // These have neither the folder of credentials nor the variable.
         site.wait_for("x", &["FAILED"])?;
-        site.write("x.plan.json", &plan_of(&[&[("one", "instances/one/databases/shop", "x")]]))?;
+        site.write("x.plan.json", plan_of(&[&[("one", "instances/one/databases/shop", "x")]]))?;
         let (plan, sheet) = (
             site.path("x.plan.json").display().to_string(),
             site.path("accepted/shop/x/x.sql").display().to_string(),

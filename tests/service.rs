@@ -26,7 +26,7 @@ impl Service {
         let site = Site::new("")?;
         let config = std::fs::read_to_string(site.path("config.toml"))?;
         let instance = Engine::Sqlite.instance("main", &site.path("databases"));
-        site.write("config.toml", &format!("{config}{instance}"))?;
+        site.write("config.toml", format!("{config}{instance}"))?;
         let socket = UnixDatagram::bind(site.path("notify"))?;
         socket.set_read_timeout(Some(Duration::from_secs(1)))?;
         let log = File::create(site.path("log"))?;
@@ -86,7 +86,7 @@ fn systemd_hears_ready_status_alive_reload_and_stopping() -> Result<()> {
     let target = "instances/main/databases/one";
     let sheet = "CREATE TABLE t (id INTEGER);\nINSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000) SELECT i FROM n;";
     service.site.drop_file("test/fill.sql", sheet)?;
-    service.site.drop_file("test/x.plan.json", &plan_of(&[&[("fill", target, "fill")]]))?;
+    service.site.drop_file("test/x.plan.json", plan_of(&[&[("fill", target, "fill")]]))?;
     let status = service.hear(|said| said.contains("1 tasks running"))?;
     assert!(status.contains("STATUS=1 plans under way"), "{status}");
     service.site.wait_for("projects/test/plans/x", &["DONE"])?;

@@ -18,7 +18,7 @@ fn used() -> Result<Site> {
     let mut sheet = String::from("CREATE TABLE t (id INTEGER);\n");
     (0..500).for_each(|row| sheet.push_str(&format!("INSERT INTO t VALUES ({row});\n")));
     site.drop_file("shop/make.sql", &sheet)?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "make")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "make")]]))?;
     site.start_with(&["--until-idle"])?;
     assert_eq!(site.wait_for_end()?, 0);
     Ok(site)
@@ -147,7 +147,7 @@ fn a_second_daemon_is_refused_and_the_first_goes_on() -> Result<()> {
     assert!(third.err.contains("another daemon, with another state folder, answers on it"), "{third:?}");
 
     site.drop_file("shop/make.sql", "CREATE TABLE t (id INTEGER);")?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "make")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "make")]]))?;
     site.wait_for("x", &["DONE"])?;
     // A socket that a dead daemon left is in nobody's way.
     site.kill();
@@ -202,7 +202,7 @@ fn a_full_disk_ends_the_daemon_and_with_room_everything_runs_exactly_once() -> R
             .map(|number| (format!("task-{number}"), format!("instances/main/databases/d{number}")))
             .collect();
         let specs: Vec<_> = specs.iter().map(|(id, target)| (id.as_str(), target.as_str(), "fill")).collect();
-        site.drop_file(&format!("shop/p{plan}.plan.json"), &plan_of(&[&specs]))?;
+        site.drop_file(&format!("shop/p{plan}.plan.json"), plan_of(&[&specs]))?;
     }
     // No key, so that a row that came twice is seen; and enough statements to fill a log.
     let mut sheet = String::from("CREATE TABLE IF NOT EXISTS t (id INTEGER);\n");
@@ -232,7 +232,7 @@ fn a_full_disk_ends_the_daemon_and_with_room_everything_runs_exactly_once() -> R
     let config = fs::read_to_string(site.path("config.toml"))?;
     let state_of =
         |folder: &str| config.replace("root = \".\"", &format!("root = \".\"\nstate = \"{folder}\""));
-    site.write("config.toml", &state_of("full"))?;
+    site.write("config.toml", state_of("full"))?;
     let before: Vec<String> = (0..plans)
         .filter_map(|plan| site.plan(&format!("p{plan}")).ok())
         .map(|plan| plan["status"].to_string())
@@ -241,7 +241,7 @@ fn a_full_disk_ends_the_daemon_and_with_room_everything_runs_exactly_once() -> R
         before.iter().any(|status| status != "\"DONE\"") || before.len() < plans as usize,
         "the disk was full before the end: {before:?}"
     );
-    site.write("config.toml", &state_of("copy"))?;
+    site.write("config.toml", state_of("copy"))?;
     for plan in 0..plans {
         let plan = site.plan(&format!("p{plan}"))?;
         assert_eq!(plan["status"], "DONE", "{plan:#}");
@@ -261,10 +261,10 @@ fn a_full_disk_ends_the_daemon_and_with_room_everything_runs_exactly_once() -> R
 fn without_a_ledger_the_target_gets_no_table_and_the_state_alone_knows() -> Result<()> {
     let mut site = Site::on(&Engine::Sqlite, "")?;
     let config = fs::read_to_string(site.path("config.toml"))?;
-    site.write("config.toml", &format!("{config}ledger = \"none\"\n"))?;
+    site.write("config.toml", format!("{config}ledger = \"none\"\n"))?;
     let sheet = "-- txn-mode = off\nCREATE TABLE t (id INTEGER);\nINSERT INTO t VALUES (1);\nINSERT INTO later VALUES (1);\n";
     site.drop_file("shop/steps.sql", sheet)?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "steps")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "steps")]]))?;
     site.start()?;
     site.wait_for("x", &["FAILED"])?;
     Engine::Sqlite.query(&site.path("databases"), "north", "CREATE TABLE later (id INTEGER)")?;

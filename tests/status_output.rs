@@ -26,7 +26,7 @@ fn failed() -> Result<Site> {
     plan["title"] = json!("Add the order index");
     plan["steps"][0]["title"] = json!("schema");
     plan["steps"][0]["specs"][0]["changeDatabaseConfig"]["schemaVersion"] = json!("1.0");
-    site.drop_file("shop/x.plan.json", &plan.to_string())?;
+    site.drop_file("shop/x.plan.json", plan.to_string())?;
     site.start_with(&["--until-idle"])?;
     assert_eq!(site.wait_for_end()?, 0);
     Ok(site)
@@ -151,7 +151,7 @@ fn the_running_statement_is_shown_with_its_counts() -> Result<()> {
     let mut site = Site::on(&Engine::Sqlite, "")?;
     let sheet = format!("CREATE TABLE t (id INTEGER);\nINSERT INTO t VALUES (1), (2), (3);\n\n{ENDLESS}");
     site.drop_file("shop/endless.sql", &sheet)?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "endless")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "endless")]]))?;
     site.start()?;
     let mut progress = Value::Null;
     until("the third statement runs", || {
@@ -264,7 +264,7 @@ fn watch_draws_a_plan_in_place_until_nothing_goes_on_by_itself() -> Result<()> {
     let mut plan: Value = serde_json::from_str(&plan_of(&[&specs, &[("last", NORTH, "make")]]))?;
     plan["title"] =
         json!("A title that is much longer than any terminal on which somebody would watch it, and goes on");
-    site.drop_file("shop/x.plan.json", &plan.to_string())?;
+    site.drop_file("shop/x.plan.json", plan.to_string())?;
     let held = site.hold("database7")?;
     site.start()?;
     until("all but one are done", || {
@@ -306,7 +306,7 @@ fn watch_without_a_terminal_says_each_change_once_and_its_end_is_the_plans() -> 
     let held = site.hold("north")?;
     site.drop_file("shop/make.sql", "CREATE TABLE t (id INTEGER);")?;
     site.drop_file("shop/fail.sql", "INSERT INTO t VALUES (nope);")?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "make"), ("two", NORTH, "fail")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "make"), ("two", NORTH, "fail")]]))?;
     site.start()?;
     until("it runs", || Ok(site.plan("x").is_ok_and(|plan| task(&plan, "one")["status"] == "RUNNING")))?;
     let watch = |arguments: &[&str]| {
@@ -352,9 +352,9 @@ fn the_list_shows_every_plan_that_goes_on_and_the_last_that_ended() -> Result<()
     site.kill();
     site.drop_file("shop/make.sql", "CREATE TABLE IF NOT EXISTS t (id INTEGER);")?;
     for number in 0..23 {
-        site.drop_file(&format!("shop/p{number:02}.plan.json"), &plan_of(&[&[("one", NORTH, "make")]]))?;
+        site.drop_file(&format!("shop/p{number:02}.plan.json"), plan_of(&[&[("one", NORTH, "make")]]))?;
     }
-    site.drop_file("shop/waits.plan.json", &plan_of(&[&[("one", NORTH, "none")]]))?;
+    site.drop_file("shop/waits.plan.json", plan_of(&[&[("one", NORTH, "none")]]))?;
     site.start_with(&["--until-idle"])?;
     assert_eq!(site.wait_for_end()?, 0);
     let short = site.say(&["status"])?.out;
@@ -391,7 +391,7 @@ fn nothing_of_a_plan_or_a_sheet_steers_the_terminal() -> Result<()> {
     let mut plan: Value = serde_json::from_str(&plan_of(&[&[("one", NORTH, "fail")]]))?;
     plan["title"] = json!("a\u{1b}[31mred\u{9b}title\n\nsecond");
     plan["steps"][0]["title"] = json!("\u{1b}[2Jstage");
-    site.drop_file("shop/x.plan.json", &plan.to_string())?;
+    site.drop_file("shop/x.plan.json", plan.to_string())?;
     site.start_with(&["--until-idle"])?;
     assert_eq!(site.wait_for_end()?, 0);
     for arguments in [&["status"][..], &["status", "x"], &["log", "x"]] {

@@ -75,7 +75,7 @@ fn a_running_statement_ends_and_the_rest_runs_after_the_next_start() -> Result<(
     let (here, there) = (target(&one), target(&other));
     site.drop_file(
         "shop/x.plan.json",
-        &plan_of(&[&[("steps", &here, "steps")], &[("next", &there, "make")]]),
+        plan_of(&[&[("steps", &here, "steps")], &[("next", &there, "make")]]),
     )?;
     let holder = Holder::take(server, &one)?;
     site.start()?;
@@ -84,7 +84,7 @@ fn a_running_statement_ends_and_the_rest_runs_after_the_next_start() -> Result<(
     site.signal("TERM")?;
     until("the daemon says that it ends", || Ok(site.log().contains("ending: nothing new is started")))?;
     // Nothing new is taken in, and whoever looks is still answered.
-    site.drop_file("shop/y.plan.json", &plan_of(&[&[("late", &there, "make")]]))?;
+    site.drop_file("shop/y.plan.json", plan_of(&[&[("late", &there, "make")]]))?;
     let plan = site.plan("x")?;
     assert_eq!(task(&plan, "steps")["status"], "RUNNING", "{plan:#}");
     assert_eq!(task(&plan, "steps")["progress"]["statement"], 3, "{plan:#}");
@@ -128,7 +128,7 @@ fn a_transaction_that_is_open_goes_on_to_its_commit() -> Result<()> {
     let target = format!("instances/main/databases/{database}");
     let sheet = format!("CREATE TABLE t (id INTEGER);\n{}INSERT INTO t VALUES (3);\n", waits_and_writes(2));
     site.drop_file("shop/whole.sql", &sheet)?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("whole", &target, "whole")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("whole", &target, "whole")]]))?;
     let holder = Holder::take(server, &database)?;
     site.start()?;
     until("the second statement waits for the test", || {
@@ -147,9 +147,9 @@ fn a_transaction_that_is_open_goes_on_to_its_commit() -> Result<()> {
 /// A site whose one task runs a statement that does not end, with another that waits for its turn behind it.
 fn endless(sections: &str) -> Result<Site> {
     let mut site = Site::on(&Engine::Sqlite, sections)?;
-    site.drop_file("shop/endless.sql", &format!("CREATE TABLE t (id INTEGER);\n{ENDLESS}"))?;
+    site.drop_file("shop/endless.sql", format!("CREATE TABLE t (id INTEGER);\n{ENDLESS}"))?;
     site.drop_file("shop/make.sql", "CREATE TABLE made (id INTEGER);")?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("run", NORTH, "endless"), ("wait", NORTH, "make")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("run", NORTH, "endless"), ("wait", NORTH, "make")]]))?;
     site.start()?;
     until("the statement runs", || {
         Ok(site.plan("x").is_ok_and(|plan| task(&plan, "run")["progress"]["statement"] == 2))
@@ -198,7 +198,7 @@ fn a_statement_that_outlasts_the_drain_is_canceled() -> Result<()> {
     let config = std::fs::read_to_string(site.path("config.toml"))?;
     site.write(
         "config.toml",
-        &config.replace("socket = \"socket\"", "socket = \"socket\"\ndrain_timeout = \"1s\""),
+        config.replace("socket = \"socket\"", "socket = \"socket\"\ndrain_timeout = \"1s\""),
     )?;
     site.start()?;
     until("the statement runs again", || {

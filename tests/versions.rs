@@ -34,7 +34,7 @@ fn a_version_that_is_in_a_database_is_not_run_again_on_any_engine() -> Result<()
         // The same bytes under another name are the same sheet.
         site.drop_file("shop/copy.sql", FILL)?;
         site.drop_file("shop/other.sql", "INSERT INTO t VALUES (2);\n")?;
-        site.drop_file("shop/first.plan.json", &versions(&[("one", &database, "fill", "1.10")]))?;
+        site.drop_file("shop/first.plan.json", versions(&[("one", &database, "fill", "1.10")]))?;
         site.start()?;
         site.wait_for("first", &["DONE"])?;
         assert_eq!(rows()?, 1, "{name}");
@@ -45,7 +45,7 @@ fn a_version_that_is_in_a_database_is_not_run_again_on_any_engine() -> Result<()
         {
             site.drop_file(
                 &format!("shop/{plan}.plan.json"),
-                &versions(&[("two", &database, sheet, version)]),
+                versions(&[("two", &database, sheet, version)]),
             )?;
             let done = site.wait_for(plan, &["DONE", "FAILED", "BLOCKED"])?;
             let run = &task(&done, "two")["runs"][0];
@@ -59,7 +59,7 @@ fn a_version_that_is_in_a_database_is_not_run_again_on_any_engine() -> Result<()
             assert!(text.contains(why), "{name}: {text}");
         }
 
-        site.drop_file("shop/fails.plan.json", &versions(&[("three", &database, "other", "1.10")]))?;
+        site.drop_file("shop/fails.plan.json", versions(&[("three", &database, "other", "1.10")]))?;
         let failed = site.wait_for("fails", &["DONE", "FAILED", "BLOCKED"])?;
         let run = &task(&failed, "three")["runs"][0];
         assert_eq!((&failed["status"], rows()?), (&json!("FAILED"), 1), "{name}: {failed:#}");
@@ -72,7 +72,7 @@ fn a_version_that_is_in_a_database_is_not_run_again_on_any_engine() -> Result<()
         let other = engine.fresh_database()?;
         site.drop_file(
             "shop/more.plan.json",
-            &versions(&[("four", &database, "other", "1.11"), ("five", &other, "fill", "1.10")]),
+            versions(&[("four", &database, "other", "1.11"), ("five", &other, "fill", "1.10")]),
         )?;
         site.wait_for("more", &["DONE"])?;
         assert_eq!((rows()?, engine.number(&databases, &other, "SELECT count(*) FROM t")?), (2, 1), "{name}");
@@ -96,7 +96,7 @@ fn lower_versions_come_first_on_their_database() -> Result<()> {
         ("else", "south", "v1.10", "1.10"),
     ];
     let held = site.hold("north")?;
-    site.drop_file("shop/x.plan.json", &versions(&specs))?;
+    site.drop_file("shop/x.plan.json", versions(&specs))?;
     site.start()?;
     until("the other database waits for nobody", || {
         Ok(site.plan("x").is_ok_and(|plan| task(&plan, "else")["status"] == "DONE"))
@@ -124,7 +124,7 @@ fn a_failed_version_holds_the_higher_ones_until_it_is_skipped() -> Result<()> {
     site.drop_file("shop/fill.sql", FILL)?;
     site.drop_file(
         "shop/x.plan.json",
-        &versions(&[("ten", "north", "fill", "1.10"), ("nine", "north", "bad", "1.9")]),
+        versions(&[("ten", "north", "fill", "1.10"), ("nine", "north", "bad", "1.9")]),
     )?;
     site.start()?;
     let blocked = site.wait_for("x", &["BLOCKED", "DONE", "FAILED"])?;

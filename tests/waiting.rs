@@ -44,7 +44,7 @@ fn for_its_time() -> Result<()> {
     let mut site = site("")?;
     let mut plan: Value = serde_json::from_str(&plan_of(&[&[("one", NORTH, "make")]]))?;
     plan["steps"][0]["specs"][0]["earliestAllowedTime"] = json!("2100-01-02T12:04:05Z");
-    site.drop_file("shop/x.plan.json", &plan.to_string())?;
+    site.drop_file("shop/x.plan.json", plan.to_string())?;
     site.start()?;
     let waiting = waits(&site, "x", "one", "TIME", "waits until 2100-01-0")?;
     assert_eq!(waiting, json!({ "cause": "TIME", "on": [], "until": "2100-01-02T12:04:05Z" }));
@@ -57,7 +57,7 @@ fn for_a_dependency_and_for_the_stage_before() -> Result<()> {
     let steps = plan_of(&[&[("one", NORTH, "fail"), ("two", SOUTH, "make")], &[("three", SOUTH, "make")]]);
     let mut plan: Value = serde_json::from_str(&steps)?;
     plan["steps"][0]["specs"][1]["dependsOnSpecs"] = json!(["one"]);
-    site.drop_file("shop/x.plan.json", &plan.to_string())?;
+    site.drop_file("shop/x.plan.json", plan.to_string())?;
     site.start()?;
     let waiting = waits(&site, "x", "two", "DEPENDENCY", "waits for one")?;
     assert_eq!(waiting, json!({ "cause": "DEPENDENCY", "on": ["one"], "until": null }));
@@ -76,11 +76,11 @@ fn for_a_dependency_and_for_the_stage_before() -> Result<()> {
 fn for_its_database_also_where_another_plan_has_it() -> Result<()> {
     let mut site = site("")?;
     let held = site.hold("north")?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "make"), ("two", NORTH, "make")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "make"), ("two", NORTH, "make")]]))?;
     site.start()?;
     let waiting = waits(&site, "x", "two", "LANE", "waits for its database, where one comes first")?;
     assert_eq!(waiting["on"], json!(["one"]));
-    site.drop_file("shop/y.plan.json", &plan_of(&[&[("one", NORTH, "make")]]))?;
+    site.drop_file("shop/y.plan.json", plan_of(&[&[("one", NORTH, "make")]]))?;
     let waiting = waits(&site, "y", "one", "LANE", "where projects/shop/plans/x/one comes first")?;
     assert_eq!(waiting["on"], json!(["projects/shop/plans/x/one"]));
     // What holds the first one is no cause of the daemon's own: its row says it.
@@ -95,9 +95,9 @@ fn for_its_database_also_where_another_plan_has_it() -> Result<()> {
 fn for_a_connection() -> Result<()> {
     let mut site = site("")?;
     let config = std::fs::read_to_string(site.path("config.toml"))?;
-    site.write("config.toml", &format!("{config}max_connections = 1\n"))?;
+    site.write("config.toml", format!("{config}max_connections = 1\n"))?;
     let held = site.hold("north")?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "make"), ("two", SOUTH, "make")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "make"), ("two", SOUTH, "make")]]))?;
     site.start()?;
     let waiting = waits(&site, "x", "two", "CONNECTION_LIMIT", "waits for a connection of main")?;
     assert_eq!(waiting["on"], json!(["main"]));
@@ -110,7 +110,7 @@ fn for_a_connection() -> Result<()> {
 fn for_room_in_the_daemon() -> Result<()> {
     let mut site = site("[scheduler]\nmax_running_tasks = 1\n")?;
     let held = site.hold("north")?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "make"), ("two", SOUTH, "make")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "make"), ("two", SOUTH, "make")]]))?;
     site.start()?;
     waits(&site, "x", "two", "RUNNING_LIMIT", "max_running_tasks")?;
     drop(held);
@@ -121,7 +121,7 @@ fn for_room_in_the_daemon() -> Result<()> {
 #[test]
 fn for_its_sheet_or_those_of_its_plan() -> Result<()> {
     let mut site = site("")?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "make"), ("two", SOUTH, "late")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "make"), ("two", SOUTH, "late")]]))?;
     site.start()?;
     let missing = "projects/test/sheets/late";
     let waiting = waits(&site, "x", "two", "MISSING_SHEET", &format!("waits for {missing}"))?;
@@ -141,7 +141,7 @@ fn for_its_sheet_or_those_of_its_plan() -> Result<()> {
 fn for_a_daemon() -> Result<()> {
     let mut site = site("")?;
     let held = site.hold("north")?;
-    site.drop_file("shop/x.plan.json", &plan_of(&[&[("one", NORTH, "make"), ("two", NORTH, "make")]]))?;
+    site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "make"), ("two", NORTH, "make")]]))?;
     site.start()?;
     waits(&site, "x", "two", "LANE", "waits for its database")?;
     site.kill();
@@ -161,7 +161,7 @@ fn a_time_is_kept_across_a_restart() -> Result<()> {
     let mut plan: Value =
         serde_json::from_str(&plan_of(&[&[("one", NORTH, "make"), ("two", SOUTH, "make")]]))?;
     plan["steps"][0]["specs"][0]["earliestAllowedTime"] = json!(earliest);
-    site.drop_file("shop/x.plan.json", &plan.to_string())?;
+    site.drop_file("shop/x.plan.json", plan.to_string())?;
     site.start()?;
     waits(&site, "x", "one", "TIME", "waits until")?;
     site.kill();

@@ -39,7 +39,7 @@ impl Site {
         let inbox = if sections.contains("[inbox]") { "" } else { "[inbox]\nsettle = \"20ms\"\n" };
         site.write(
             "config.toml",
-            &format!(
+            format!(
                 "[folders]\nroot = \".\"\n[daemon]\nsocket = \"socket\"\n{inbox}{sections}\n{instances}"
             ),
         )?;
@@ -50,14 +50,14 @@ impl Site {
     pub fn on(engine: &Engine, sections: &str) -> Result<Self> {
         let site = Self::with_config(sections, "")?;
         let config = fs::read_to_string(site.path("config.toml"))?;
-        site.write("config.toml", &format!("{config}{}", engine.instance("main", &site.path("databases"))))?;
+        site.write("config.toml", format!("{config}{}", engine.instance("main", &site.path("databases"))))?;
         Ok(site)
     }
 
     /// Takes the drivers from a folder of the site's own, which is made, and nothing is in it yet.
     pub fn own_plugins(&self) -> Result<PathBuf> {
         let config = fs::read_to_string(self.path("config.toml"))?;
-        self.write("config.toml", &config.replacen("[daemon]\n", "[daemon]\nplugins = \"plugins\"\n", 1))?;
+        self.write("config.toml", config.replacen("[daemon]\n", "[daemon]\nplugins = \"plugins\"\n", 1))?;
         fs::create_dir(self.path("plugins"))?;
         Ok(self.path("plugins"))
     }
