@@ -39,9 +39,7 @@ impl Site {
         let inbox = if sections.contains("[inbox]") { "" } else { "[inbox]\nsettle = \"20ms\"\n" };
         site.write(
             "config.toml",
-            format!(
-                "[folders]\nroot = \".\"\n[daemon]\nsocket = \"socket\"\n{inbox}{sections}\n{instances}"
-            ),
+            format!("[folders]\nroot = \".\"\n[daemon]\nsocket = \"socket\"\n{inbox}{sections}\n{instances}"),
         )?;
         Ok(site)
     }
