@@ -7,6 +7,7 @@ mod client;
 mod connect;
 mod connection;
 mod error;
+pub mod judge;
 mod ledger;
 mod lock;
 mod server;
@@ -27,7 +28,11 @@ impl Driver for MySql {
     const NAME: &'static str = "mysql";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const TITLE: &'static str = "MySQL and MariaDB";
-    const FACTS: Facts = Facts::CANCEL.with(Facts::NOTICES).with(Facts::ERROR_POSITION);
+    const FACTS: Facts = Facts::CANCEL
+        .with(Facts::NOTICES)
+        .with(Facts::ERROR_POSITION)
+        .with(Facts::UNSAFE_TABLES);
+    const HAS_JUDGE: bool = true;
     type Connection = Session;
     type Splitter = MySqlSplitter;
 
@@ -46,8 +51,7 @@ impl Driver for MySql {
     }
 
     fn split(settings: &Settings) -> Result<MySqlSplitter, Error> {
-        let mode = settings.text("sql_mode").unwrap_or_default().to_ascii_uppercase();
-        Ok(MySqlSplitter::new(!mode.contains("NO_BACKSLASH_ESCAPES")))
+        Ok(MySqlSplitter::for_mode(settings.text("sql_mode").unwrap_or_default()))
     }
 }
 

@@ -16,7 +16,11 @@
 //! | `keepalive` | how long a silent server is taken for alive before it is probed; `0` means for ever | `60s` |
 //! | `sql_mode`, `time_zone` | the session's | the server's |
 //! | `lock_wait_timeout`, `innodb_lock_wait_timeout` | how long a statement waits for a table, or for a row | the server's |
+//! | `gtid` | `auto`: MySQL marks statements that commit by themselves where it can; `off`: it does not | `auto` |
+//! | `gtid_domain_id` | the domain of MariaDB's log that is Runsheet's alone, or a range of them such as `7001-7016`; without it MariaDB marks nothing | none |
+//! | `non_transactional_dml` | `refuse` or `allow`: changes to rows of tables that know no transactions | `refuse` |
 
+use crate::judge;
 use runsheet_network::{Keys, Mode, Place, Reach, Tls, read_or_tell};
 use runsheet_sdk::{Error, Settings};
 use std::path::PathBuf;
@@ -52,12 +56,13 @@ pub(crate) struct Options {
     pub connect_timeout: Duration,
     /// What a session begins with, and goes back to when it is reset.
     pub init: String,
+    pub judging: judge::Options,
 }
 
 impl Options {
     /// Reads them. Every fault that can be seen without connecting is told.
     pub fn read(settings: &Settings) -> Result<Self, Vec<Error>> {
-        let known: Vec<&str> = KNOWN.iter().chain(&Keys::TLS).copied().collect();
+        let known: Vec<&str> = KNOWN.iter().chain(&Keys::TLS).chain(&judge::KNOWN).copied().collect();
         let mut faults = settings.unknown(&known);
         let place = place(settings, &mut faults);
         let user = read_or_tell(settings.required("user"), &mut faults).unwrap_or_default().to_owned();
@@ -73,6 +78,7 @@ impl Options {
             server_public_key: settings.text("server_public_key").map(PathBuf::from),
             connect_timeout: time(settings, "connect_timeout", 10, &mut faults),
             init: init(settings, &mut faults),
+            judging: judge::Options::read(settings, &mut faults),
         };
         if options.connect_timeout.is_zero() {
             faults.push(Error::setting("connect_timeout", "`connect_timeout` must be more than nothing"));
