@@ -14,7 +14,7 @@ use std::process::Command;
 /// Sessions without valgrind, and under it where the engine runs in the process.
 const MANY: u32 = 1000;
 /// Sessions on a server under valgrind, where a driver of a debug build takes its time for each.
-const SERVED: u32 = 100;
+const SERVED: u32 = 60;
 /// Sessions with TLS.
 const ENCRYPTED: u32 = 30;
 /// The sessions that the others are compared with.
