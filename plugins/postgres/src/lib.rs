@@ -32,6 +32,7 @@ impl Driver for Postgres {
     const FACTS: Facts =
         Facts::TRANSACTIONAL_DDL.with(Facts::ERROR_POSITION).with(Facts::CANCEL).with(Facts::NOTICES);
     const HAS_LOAD: bool = true;
+    const HAS_JUDGE: bool = true;
     type Connection = Session;
     type Splitter = PostgresSplitter;
 

@@ -21,6 +21,8 @@ pub trait Driver: 'static {
     const FACTS: Facts;
     /// Whether its sessions have [`Connection::load`].
     const HAS_LOAD: bool = false;
+    /// Whether its sessions have [`Connection::judge`].
+    const HAS_JUDGE: bool = false;
     /// Its sessions.
     type Connection: Connection;
     /// Its way of cutting sheets.
@@ -83,7 +85,7 @@ pub trait Connection: Send + 'static {
         None
     }
 
-    /// Judging of statements that commit by themselves, where the driver has it.
+    /// Judging of statements that commit by themselves, where the driver has it and [`Driver::HAS_JUDGE`] says so.
     fn judge(&mut self) -> Option<&mut dyn Judge> {
         None
     }

@@ -326,7 +326,7 @@ unsafe extern "C" fn extension<D: Driver>(id: rsd_str) -> *const c_void {
         b"rsd.lock/1" => std::ptr::from_ref(&Tables::<D>::LOCK.0).cast(),
         b"rsd.ledger/1" => std::ptr::from_ref(&Tables::<D>::LEDGER.0).cast(),
         b"rsd.load/1" if D::HAS_LOAD => std::ptr::from_ref(&Tables::<D>::LOAD.0).cast(),
-        b"rsd.judge/1" => std::ptr::from_ref(&Tables::<D>::JUDGE.0).cast(),
+        b"rsd.judge/1" if D::HAS_JUDGE => std::ptr::from_ref(&Tables::<D>::JUDGE.0).cast(),
         _ => std::ptr::null(),
     }
 }
