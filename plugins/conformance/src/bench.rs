@@ -45,6 +45,11 @@ impl Bench {
         format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// A task that no other case has.
+    pub fn fresh_task(&self) -> String {
+        format!("{:064x}", self.random.below(u64::MAX))
+    }
+
     /// A new table.
     pub fn table(&self, connection: &mut Connection) -> Result<String> {
         let table = self.fresh_name();

@@ -33,6 +33,11 @@ pub(crate) enum Need {
     TemporaryTables,
 }
 
+/// The error of a case whose call came to UNSUPPORTED, where the ABI lets it.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NotThere(pub &'static str);
+
 impl Need {
     /// Why it is not there, if it is not.
     pub fn missing(self, bench: &Bench) -> Option<String> {

@@ -12,6 +12,7 @@ mod raw;
 mod report;
 mod run;
 mod surroundings;
+mod symbols;
 mod target;
 
 pub use report::{Report, Verdict};

@@ -1,7 +1,7 @@
 //! A run of the whole suite on one target.
 
 use crate::bench::{Bench, Random};
-use crate::case::Case;
+use crate::case::{Case, NotThere};
 use crate::cases;
 use crate::report::{Outcome, Report, Verdict};
 use crate::surroundings::Watched;
@@ -97,6 +97,7 @@ fn verdict(bench: &Arc<Bench>, case: Case) -> Verdict {
         drop(shared);
         let verdict = match checked {
             Ok(Ok(())) => Verdict::Passed,
+            Ok(Err(seen)) if seen.is::<NotThere>() => Verdict::Skipped(seen.to_string()),
             Ok(Err(seen)) => Verdict::Failed(format!("{seen:#}")),
             Err(_) => Verdict::Failed("the check of it panicked".to_owned()),
         };

@@ -83,6 +83,8 @@ pub struct Statements {
     pub read_only: Option<&'static str>,
     /// Makes a table that only this session sees, into which `insert` puts rows, where the engine has such tables.
     pub temporary: Option<&'static str>,
+    /// Commit by themselves, and can be judged: each on a table of its own.
+    pub judged: Vec<&'static str>,
     /// A load of rows, where the driver has it.
     pub load: Option<Load>,
     /// Make a table where the ledger would be, with one row in it.

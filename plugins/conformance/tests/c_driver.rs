@@ -17,6 +17,9 @@ const SKIPPED: &[&str] = &[
     "reset-takes-settings-back",
     "reset-drops-temporary",
     "label",
+    "judge-before",
+    "judge-after",
+    "advise",
     "killed-in-statement",
     "killed-in-commit",
 ];

@@ -49,11 +49,15 @@ const FOUND: &[(&str, &str)] = &[
     ("reset-keeps-temporary", "reset-drops-temporary"),
     ("reset-keeps-lock", "reset-lets-go-of-lock"),
     ("reset-keeps-label", "label"),
+    ("judge-says-applied", "judge-before"),
+    ("judge-runs", "judge-before"),
+    ("judge-says-not-applied", "judge-after"),
     ("lock-for-the-asking", "lock-excludes"),
     ("lock-stays", "lock-excludes"),
     ("lock-nameless", "lock-names-its-holder"),
     ("lock-of-all", "lock-of-one-database"),
     ("lock-outlives-kill", "lock-ends-with-session"),
+    ("ends-any-holder", "lock-holder-is-ended"),
     ("lock-ends-with-commit", "lock-outlasts"),
     ("lock-outlives-close", "lock-ends-with-close"),
     ("cancel-ignored", "cancel-stops"),
@@ -74,7 +78,7 @@ const FOUND: &[(&str, &str)] = &[
 ];
 
 /// Cases about what no driver over the safe traits can do wrong. `c_driver.rs` shows what they find.
-const NOT_FOUND: &[&str] = &["entry", "extensions", "larger-structs", "says-once"];
+const NOT_FOUND: &[&str] = &["entry", "extensions", "larger-structs", "says-once", "advise"];
 
 #[test]
 fn each_fault_is_found_by_its_case_and_by_no_other() -> Result<()> {

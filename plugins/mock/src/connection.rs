@@ -7,7 +7,7 @@ use crate::server::{Database, Presence, SERVER, Woken, hold};
 use crate::settings::Options;
 use crate::transaction::Transaction;
 use runsheet_sdk::{
-    Applied, Canceler, Class, Connection, Error, Identity, LoadRows, Mark, Notices, Outcome, TryLock,
+    Applied, Canceler, Class, Connection, Error, Identity, Judge, LoadRows, Mark, Notices, Outcome, TryLock,
 };
 use std::collections::HashSet;
 use std::fs::File;
@@ -148,11 +148,20 @@ impl Session {
         }
     }
 
-    fn identity(&self) -> Identity {
+    fn identity(&self, presence: &Presence) -> Identity {
         static CHANGES: AtomicU64 = AtomicU64::new(1);
-        let mut identity = identity(&self.presence, &self.name);
+        let mut identity = Identity {
+            product: "mock".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            session: presence.number.to_string(),
+            session_start: format!("{:?}", presence.begun),
+            system: format!("process {}", std::process::id()),
+            database: self.name.clone(),
+            user: "nobody".to_owned(),
+            doing: String::new(),
+        };
         if self.fault(Fault::IdentityChanges) {
-            identity.session_start = CHANGES.fetch_add(1, Ordering::Relaxed).to_string();
+            identity.user.push_str(&CHANGES.fetch_add(1, Ordering::Relaxed).to_string());
         }
         if self.fault(Fault::SystemDiffers) {
             identity.system.push_str(&identity.session);
@@ -161,18 +170,9 @@ impl Session {
     }
 }
 
-fn identity(presence: &Presence, database: &str) -> Identity {
-    let session = presence.number.to_string();
-    Identity {
-        product: "mock".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        session,
-        session_start: format!("{:?}", presence.begun),
-        system: format!("process {}", std::process::id()),
-        database: database.to_owned(),
-        user: "nobody".to_owned(),
-        doing: String::new(),
-    }
+/// Whether two identities are of one session.
+fn is_same(one: &Identity, other: &Identity) -> bool {
+    (&one.session, &one.session_start, &one.system) == (&other.session, &other.session_start, &other.system)
 }
 
 /// What a driver must not leave behind.
@@ -260,7 +260,7 @@ impl Connection for Session {
     }
 
     fn identify(&mut self) -> Result<Identity, Error> {
-        self.call(Place::Identify, |session| Ok(session.identity()))
+        self.call(Place::Identify, |session| Ok(session.identity(&session.presence)))
     }
 
     fn execute(&mut self, sql: &[u8], notices: Notices<'_>) -> Result<Outcome, Error> {
@@ -309,7 +309,7 @@ impl Connection for Session {
             };
             drop(contents);
             let presence = SERVER.session(holder).ok().filter(|_| !session.fault(Fault::LockNameless));
-            Ok(TryLock::Busy(presence.map(|presence| Box::new(identity(&presence, &session.name)))))
+            Ok(TryLock::Busy(presence.map(|presence| Box::new(session.identity(&presence)))))
         })
     }
 
@@ -317,6 +317,19 @@ impl Connection for Session {
         self.call(Place::Unlock, |session| {
             if !session.fault(Fault::LockStays) {
                 session.let_go();
+            }
+            Ok(())
+        })
+    }
+
+    fn end_holder(&mut self, holder: &Identity) -> Result<(), Error> {
+        self.call(Place::EndHolder, |session| {
+            let number = hold(&session.locks.contents).lock;
+            let presence = number.and_then(|number| SERVER.session(number).ok());
+            let any = session.fault(Fault::EndsAnyHolder);
+            match presence.filter(|presence| any || is_same(&session.identity(presence), holder)) {
+                Some(presence) => SERVER.close(&presence, false),
+                None => return Err(Error::new(Class::MissingObject, "the lock is held by another session")),
             }
             Ok(())
         })
@@ -370,6 +383,10 @@ impl Connection for Session {
     }
 
     fn load(&mut self) -> Option<&mut dyn LoadRows> {
+        Some(self)
+    }
+
+    fn judge(&mut self) -> Option<&mut dyn Judge> {
         Some(self)
     }
 }

@@ -100,7 +100,15 @@ faults! {
     LockOutlivesKill = "lock-outlives-kill",
     /// A commit lets go of the lock.
     LockEndsWithCommit = "lock-ends-with-commit",
-    /// A session says another beginning each time.
+    /// Whoever holds the lock is ended, whether he is meant or not.
+    EndsAnyHolder = "ends-any-holder",
+    /// What stands alone is said to have taken effect.
+    JudgeSaysApplied = "judge-says-applied",
+    /// What stands alone is said to have had no effect.
+    JudgeSaysNotApplied = "judge-says-not-applied",
+    /// To judge a statement that had no effect runs it.
+    JudgeRuns = "judge-runs",
+    /// A session says another account each time.
     IdentityChanges = "identity-changes",
     /// Each session says another server.
     SystemDiffers = "system-differs",

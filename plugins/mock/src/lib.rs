@@ -22,7 +22,7 @@
 //! | `count T` | says how many rows are committed, as rows changed |
 //! | `load T` | rows follow, a line `KEY VALUE` each, up to a line `\.` |
 //! | `begin`, `commit`, `rollback` | transaction control |
-//! | `alone STATEMENT` | is refused inside a transaction, as CREATE INDEX CONCURRENTLY is |
+//! | `alone STATEMENT` | is refused inside a transaction, as CREATE INDEX CONCURRENTLY is; `create` and `drop` can be judged |
 //! | `read-only on\|off` | a setting of the session, under which nothing can be written |
 //! | `temporary T` | a table of this session |
 //! | `slow-commits T TIME` | from now on a commit of changes to T takes that long, in every session |
@@ -42,6 +42,7 @@
 mod connection;
 mod contents;
 pub mod fault;
+mod judge;
 mod load;
 mod perform;
 mod place;
@@ -68,6 +69,7 @@ impl Driver for Mock {
     const FACTS: Facts =
         Facts::TRANSACTIONAL_DDL.with(Facts::ERROR_POSITION).with(Facts::CANCEL).with(Facts::NOTICES);
     const HAS_LOAD: bool = true;
+    const HAS_JUDGE: bool = true;
     type Connection = Session;
     type Splitter = MockSplitter;
 

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use runsheet::driver::{Connection, Library};
-use runsheet_sdk::{Error, Failure, Mark, Settings};
+use runsheet_sdk::{Error, Failure, Identity, Mark, Settings};
 use rustix::fs::MemfdFlags;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -24,6 +24,13 @@ const CALLS: &[(&str, Call)] = &[
     ("rollback", Connection::rollback),
     ("try-lock", |session| session.try_lock().map(drop)),
     ("unlock", Connection::unlock),
+    ("end-holder", |session| session.end_holder(&Identity::default())),
+    ("observe", |session| session.observe(b"alone ok", &Mark::default()).map(drop)),
+    ("judge", |session| session.judge(b"alone ok", &Mark::default(), "").map(drop)),
+    ("judge-execute", |session| {
+        session.execute_marked(b"alone ok", &Mark::default(), "", &mut |_| {}).map(drop)
+    }),
+    ("advise", |session| session.advise(&mut |_| {})),
     ("prepare", Connection::prepare_ledger),
     ("write", |session| session.write_mark(&Mark::default())),
     ("read", |session| session.read_marks("task").map(drop)),

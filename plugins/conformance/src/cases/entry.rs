@@ -3,9 +3,9 @@
 use crate::bench::{Bench, on};
 use crate::case::Case;
 use crate::raw::{RawSession, Sizes, fault};
+use crate::symbols::exported;
 use anyhow::{Context, Result, ensure};
 use runsheet_sdk::text::lend;
-use std::process::Command;
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -31,11 +31,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn entry(bench: &Bench) -> Result<()> {
-    let path = bench.library.path();
-    let output = Command::new("nm").args(["-D", "--defined-only"]).arg(path).output();
-    let output = output.context("nm, of the package binutils, could not be run")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let symbols: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    let symbols = exported(bench.library.path())?;
     ensure!(symbols == ["rsd_entry_v1"], "it exports {symbols:?}");
     for (what, said) in [("version", bench.library.version()), ("title", bench.library.title())] {
         ensure!(!said.trim().is_empty(), "its {what} is empty");

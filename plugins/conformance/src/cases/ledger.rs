@@ -56,12 +56,8 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// A task that no other case has.
-fn fresh_task(bench: &Bench) -> String {
-    format!("{:0>64}", format!("{:x}", bench.random.below(u64::MAX)))
-}
-
-fn mark(task: &str, segment: u32) -> Mark {
+/// A mark of a task.
+pub(super) fn mark(task: &str, segment: u32) -> Mark {
     Mark {
         task: task.to_owned(),
         segment,
@@ -92,7 +88,7 @@ fn segments(session: &mut Connection, task: &str) -> Result<Vec<u32>> {
 
 fn missing(bench: &Bench) -> Result<()> {
     let mut session = bench.open_on(&bench.target.second_database)?;
-    let task = fresh_task(bench);
+    let task = bench.fresh_task();
     ensure!(session.read_marks(&task)?.is_empty(), "there are marks");
     ensure!(session.find_version("1")?.is_none(), "there is a version");
     session.begin()?;
@@ -117,7 +113,7 @@ fn prepare(bench: &Bench) -> Result<()> {
         one.map_err(|_| anyhow::anyhow!("a thread panicked"))?.context("beside another session")?;
     }
     let mut session = prepared(bench)?;
-    let task = fresh_task(bench);
+    let task = bench.fresh_task();
     session.write_mark(&mark(&task, 1))?;
     session.prepare_ledger().context("where marks are in")?;
     ensure!(segments(&mut session, &task)? == [1], "preparing it took its marks away");
@@ -128,7 +124,7 @@ fn prepare(bench: &Bench) -> Result<()> {
 fn mark_rides(bench: &Bench) -> Result<()> {
     let (mut session, mut other) = (prepared(bench)?, prepared(bench)?);
     let table = bench.table(&mut session)?;
-    let task = fresh_task(bench);
+    let task = bench.fresh_task();
     session.begin()?;
     bench.insert(&mut session, &table, 1)?;
     session.write_mark(&mark(&task, 1))?;
@@ -153,7 +149,7 @@ fn mark_rides(bench: &Bench) -> Result<()> {
 fn mark_once(bench: &Bench) -> Result<()> {
     let (mut session, mut other) = (prepared(bench)?, prepared(bench)?);
     let table = bench.table(&mut session)?;
-    let task = fresh_task(bench);
+    let task = bench.fresh_task();
     session.write_mark(&mark(&task, 1))?;
     for in_transaction in [true, false] {
         let session = if in_transaction { &mut session } else { &mut other };
@@ -180,7 +176,7 @@ fn mark_once(bench: &Bench) -> Result<()> {
 
 fn read(bench: &Bench) -> Result<()> {
     let mut session = prepared(bench)?;
-    let task = fresh_task(bench);
+    let task = bench.fresh_task();
     let mut written: Vec<Mark> = [10, 2, 33, 1].iter().map(|segment| mark(&task, *segment)).collect();
     if let Some(last) = written.get_mut(2) {
         last.complete = true;
@@ -189,7 +185,7 @@ fn read(bench: &Bench) -> Result<()> {
     for mark in &written {
         session.write_mark(mark)?;
     }
-    session.write_mark(&mark(&fresh_task(bench), 1))?;
+    session.write_mark(&mark(&bench.fresh_task(), 1))?;
     written.sort_by_key(|mark| mark.segment);
     let mut read = prepared(bench)?.read_marks(&task)?;
     for mark in &mut read {
@@ -202,7 +198,7 @@ fn read(bench: &Bench) -> Result<()> {
 
 fn version(bench: &Bench) -> Result<()> {
     let mut session = prepared(bench)?;
-    let task = fresh_task(bench);
+    let task = bench.fresh_task();
     let version = format!("1.{}", bench.random.below(u64::MAX));
     let with = |segment: u32, complete: bool| Mark {
         schema_version: version.clone(),

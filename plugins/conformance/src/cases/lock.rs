@@ -1,10 +1,10 @@
 //! The lock of one runner per database: one session has it, and it ends with the session.
 
 use crate::bench::Bench;
-use crate::case::{Case, Need};
+use crate::case::{Case, Need, NotThere};
 use anyhow::{Context, Result, bail, ensure};
 use runsheet::driver::{Connection, Lock};
-use runsheet_sdk::Identity;
+use runsheet_sdk::{Failure, Identity};
 
 const LOCK: Need = Need::Extension("rsd.lock/1");
 
@@ -33,6 +33,12 @@ pub(super) fn cases() -> Vec<Case> {
             rule: "A session that is killed lets go of its lock.",
             needs: &[LOCK, Need::Killing],
             check: ends_with_session,
+        },
+        Case {
+            name: "lock-holder-is-ended",
+            rule: "The session that holds the lock is ended where it is the very one that is meant.",
+            needs: &[LOCK],
+            check: holder_is_ended,
         },
         Case {
             name: "lock-outlasts",
@@ -91,6 +97,9 @@ fn names_its_holder(bench: &Bench) -> Result<()> {
     let who = busy(&mut second)?.context("the holder is not named")?;
     let own = first.identify()?;
     ensure!(who.session == own.session, "it is held by {:?}, not by {:?}", own.session, who.session);
+    for (said, own) in [(&who.session_start, &own.session_start), (&who.system, &own.system)] {
+        ensure!(said.is_empty() || said == own, "the holder says {own:?} of itself, and others say {said:?}");
+    }
     Ok(first.unlock()?)
 }
 
@@ -112,6 +121,27 @@ fn ends_with_session(bench: &Bench) -> Result<()> {
     let mut first = holder(bench)?;
     bench.target.outside.kill(&first.identify()?)?;
     is_free(bench)
+}
+
+fn holder_is_ended(bench: &Bench) -> Result<()> {
+    let mut first = holder(bench)?;
+    let who = first.identify()?;
+    let mut second = bench.open()?;
+    let other = Identity { session_start: format!("{} or so", who.session_start), ..who.clone() };
+    match second.end_holder(&other) {
+        Ok(()) => bail!("another session than the one that is meant was ended"),
+        Err(error) if error.failure == Failure::Unsupported => {
+            first.unlock()?;
+            return Err(NotThere("the driver says that it cannot end another session").into());
+        }
+        Err(error) => ensure!(error.failure == Failure::Failed, "{error:?}"),
+    }
+    first.ping().context("after another was meant")?;
+    second.end_holder(&who)?;
+    is_free(bench)?;
+    let error = first.ping().err().context("the holder was ended, and answers")?;
+    ensure!(error.failure == Failure::Lost, "{error:?}");
+    Ok(())
 }
 
 fn outlasts(bench: &Bench) -> Result<()> {

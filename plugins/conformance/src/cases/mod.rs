@@ -3,6 +3,7 @@
 mod cancel;
 mod entry;
 mod identity;
+mod judge;
 mod ledger;
 mod load;
 mod lock;
@@ -28,6 +29,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(ledger::cases());
     cases.extend(identity::cases());
     cases.extend(reset::cases());
+    cases.extend(judge::cases());
     cases.extend(lock::cases());
     cases.extend(cancel::cases());
     cases.extend(lost::cases());

@@ -73,6 +73,7 @@ fn statements() -> Statements {
         slow: "SLEEP 600000",
         read_only: None,
         temporary: None,
+        judged: vec![],
         load: None,
         foreign_ledger: vec!["PUT runsheet_ledger 'of another'", "PUT runsheet_ledger/1 x"],
         ledger_table: "runsheet_ledger",

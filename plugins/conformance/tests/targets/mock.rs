@@ -73,6 +73,7 @@ fn statements() -> Statements {
         slow: "sleep 2s",
         read_only: Some("read-only on"),
         temporary: Some("temporary {table}"),
+        judged: vec!["alone create {table}_two", "alone drop {table}"],
         load: Some(Load {
             statement: "load {table}",
             rows: "1 a\n2 bé\n3 c\n",

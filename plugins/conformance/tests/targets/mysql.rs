@@ -105,6 +105,10 @@ fn statements() -> Statements {
         slow: "SELECT SLEEP(300) FROM (SELECT 1 UNION ALL SELECT 2) AS two",
         read_only: Some("SET SESSION TRANSACTION READ ONLY"),
         temporary: Some("CREATE TEMPORARY TABLE {table} (id INTEGER PRIMARY KEY, text VARCHAR(100))"),
+        judged: vec![
+            "CREATE INDEX {table}_index ON {table} (text)",
+            "ALTER TABLE {table} ADD COLUMN more INTEGER",
+        ],
         load: None,
         foreign_ledger: vec![
             "CREATE TABLE runsheet_ledger (id INTEGER)",
@@ -133,7 +137,7 @@ fn sheets() -> Vec<Sheet> {
             "DELIMITER //\n",
             "CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 'ü'; END",
             "//\n",
-            "SELECT 2; SELECT 3",
+            "SELECT 2",
             " //\nDELIMITER ;\n",
             "SELECT 'ü'",
             "; -- the end",

@@ -82,6 +82,7 @@ fn statements() -> Statements {
         slow: "SELECT pg_sleep(600)",
         read_only: Some("SET default_transaction_read_only = on"),
         temporary: Some("CREATE TEMPORARY TABLE {table} (id integer PRIMARY KEY, text varchar(100))"),
+        judged: vec!["CREATE INDEX CONCURRENTLY {table}_index ON {table} (text)"],
         load: Some(Load {
             statement: "COPY {table} FROM STDIN",
             rows: "1\ta\n2\tbé€\n3\t\\N\n",

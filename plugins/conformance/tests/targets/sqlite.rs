@@ -72,6 +72,7 @@ fn statements() -> Statements {
         slow: "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 100000000000) SELECT count(*) FROM c",
         read_only: Some("PRAGMA query_only = on"),
         temporary: Some("CREATE TEMPORARY TABLE {table} (id INTEGER PRIMARY KEY, text VARCHAR(100))"),
+        judged: vec![],
         load: None,
         foreign_ledger: vec![
             "CREATE TABLE runsheet_ledger (id INTEGER)",
