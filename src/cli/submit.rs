@@ -11,9 +11,11 @@ use crate::control::Request;
 use crate::inbox::{SUBMITTED, plan_name, sheet_places};
 use crate::plan::{self, SheetName};
 use anyhow::{Context, bail};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -30,16 +32,17 @@ pub(super) fn run(config: &Config, file: &Path, sheets: &[PathBuf], wait: bool) 
         .prefix(".submitting-")
         .tempdir_in(inbox)
         .with_context(|| format!("nothing can be put into the inbox {}", inbox.display()))?;
+    let mode = fs::metadata(inbox)?.mode();
+    open_to_the_daemon(staging.path(), mode)?;
     let (folder, plan_file) = folder_and_file(file)?;
-    let target = staging.path().join(&folder);
-    fs::create_dir_all(&target)?;
+    let target = make_folder(staging.path(), &folder, mode)?;
     for (from, name) in files(file, sheets, &parsed)? {
-        copy(&from, &target.join(name))?;
+        copy(&from, &target.join(name), mode)?;
     }
     // The plan last: nothing but the rename makes it visible, but a reader of the folder finds it whole.
-    copy(file, &target.join(&plan_file))?;
-    let parent = inbox.join("projects").join(&parsed.name.project);
-    fs::create_dir_all(&parent)?;
+    copy(file, &target.join(&plan_file), mode)?;
+    let sha256 = sha256(&fs::read(target.join(&plan_file))?);
+    let parent = make_folder(inbox, &Path::new("projects").join(&parsed.name.project), mode)?;
     let name = format!("{SUBMITTED}{}-{}", jiff::Timestamp::now().as_microsecond(), std::process::id());
     let place = parent.join(&name);
     fs::rename(staging.path(), &place)?;
@@ -57,8 +60,12 @@ pub(super) fn run(config: &Config, file: &Path, sheets: &[PathBuf], wait: bool) 
     if !wait {
         return Ok(Exit::Fine);
     }
+    if told.is_err() {
+        // Nobody can say when one starts.
+        return Ok(Exit::Unreachable);
+    }
     let relative = place.strip_prefix(inbox).unwrap_or(&place).join(folder).join(plan_file);
-    match taken(config, &parsed.name.to_string(), &relative)? {
+    match taken(config, &parsed.name.to_string(), &sha256, &relative)? {
         Ok(()) => follow::plan(config, &parsed.name.to_string(), false),
         Err(why) => {
             paint::say(&format!("runsheet: the plan was refused:\n{}", why.trim_end()));
@@ -109,16 +116,43 @@ fn files(file: &Path, sheets: &[PathBuf], parsed: &plan::Plan) -> anyhow::Result
     Ok(found)
 }
 
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+/// Makes folders below one that is there, as open to the daemon as the inbox is.
+fn make_folder(below: &Path, folder: &Path, mode: u32) -> anyhow::Result<PathBuf> {
+    let mut place = below.to_path_buf();
+    for part in folder {
+        place.push(part);
+        match fs::create_dir(&place) {
+            Ok(()) => open_to_the_daemon(&place, mode)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).with_context(|| format!("{} cannot be made", place.display())),
+        }
+    }
+    Ok(place)
+}
+
+/// Gives a file or folder the inbox's own mode, whatever the umask is: the daemon, which is another user, must read it and
+/// move it away.
+fn open_to_the_daemon(place: &Path, inbox_mode: u32) -> anyhow::Result<()> {
+    let of_kind = if place.is_dir() { 0o7777 } else { 0o666 };
+    fs::set_permissions(place, Permissions::from_mode(inbox_mode & of_kind))
+        .with_context(|| format!("{} cannot be opened to the daemon", place.display()))
+}
+
+fn copy(from: &Path, to: &Path, inbox_mode: u32) -> anyhow::Result<()> {
     let context = || format!("{} cannot be copied into the inbox", from.display());
     let mut source = File::open(from).with_context(context)?;
     let mut copy = File::create_new(to).with_context(context)?;
     io::copy(&mut source, &mut copy).with_context(context)?;
+    open_to_the_daemon(to, inbox_mode)?;
     copy.sync_all().with_context(context)
 }
 
-/// Waits until the plan is known or refused.
-fn taken(config: &Config, name: &str, place: &Path) -> anyhow::Result<Result<(), String>> {
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Waits until the plan is known, with these bytes, or refused.
+fn taken(config: &Config, name: &str, sha256: &str, place: &Path) -> anyhow::Result<Result<(), String>> {
     let begun = Instant::now();
     let mut why = config.folders.rejected.join(place).into_os_string();
     why.push(".error.txt");
@@ -127,7 +161,8 @@ fn taken(config: &Config, name: &str, place: &Path) -> anyhow::Result<Result<(),
             return Ok(Err(text));
         }
         let known = source::Source::find(config).and_then(|mut source| source.plan(name));
-        if known.is_ok() {
+        // Under the same name there may be an earlier plan with other bytes; then this one is refused.
+        if known.is_ok_and(|plan| plan.plan == name && plan.sha256 == sha256) {
             return Ok(Ok(()));
         }
         if begun.elapsed() > config.inbox.settle + TAKE_TIME_MAX {
