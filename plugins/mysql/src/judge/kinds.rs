@@ -197,13 +197,13 @@ pub const KINDS: &[Row] = &[
     ),
     row(
         Kind::OtherObject,
-        "CREATE, ALTER, DROP SERVER, TABLESPACE, RESOURCE GROUP, loadable functions, and others",
-        "nothing but the server's mark, on MySQL",
+        "CREATE, ALTER, DROP SERVER, TABLESPACE, RESOURCE GROUP, loadable functions, and others; IMPORT and DISCARD TABLESPACE",
+        "nothing but the server's mark",
         "marked: applied; else a person must look",
     ),
     row(
         Kind::Other,
-        "IMPORT and DISCARD TABLESPACE, INSTALL COMPONENT, RESET, CHANGE, CLONE, RESTART; CALL and blocks under `-- txn-mode = off`",
+        "INSTALL COMPONENT, RESET, CHANGE, CLONE, RESTART; CALL and blocks under `-- txn-mode = off`",
         "nothing",
         "a person must look",
     ),

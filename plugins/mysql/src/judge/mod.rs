@@ -177,7 +177,7 @@ fn is_transactional(seen: &Observed) -> bool {
 fn can_be_marked(change: &Change, before: &Observed) -> bool {
     match &change.effect {
         Effect::Again | Effect::Set { .. } => false,
-        Effect::Unseen(_) => change.kind == Kind::OtherObject && !before.dialect.mariadb,
+        Effect::Unseen(_) => change.kind == Kind::OtherObject,
         _ => change.kind != Kind::Plugin && is_transactional(before),
     }
 }

@@ -34,9 +34,9 @@ pub(super) fn read(reader: &mut Reader<'_>, dialect: Dialect, current: &str) -> 
         "spatial",
     ]);
     match what {
-        None => Some(Change::unseen(BEYOND)),
+        None => Some(Change::beyond(BEYOND)),
         Some("spatial") if reader.eats("index") => index(reader, current),
-        Some("spatial") => Some(Change::unseen(BEYOND)),
+        Some("spatial") => Some(Change::beyond(BEYOND)),
         Some("index") => index(reader, current),
         Some("user") => account::create(reader, replaces, "%"),
         Some("role") => account::create(reader, replaces, if dialect.mariadb { "" } else { "%" }),
@@ -64,13 +64,13 @@ fn object(reader: &mut Reader<'_>, what: &str, replaces: bool, current: &str) ->
         _ => reader.object(class, current)?,
     };
     if what == "function" && is_loadable(reader) {
-        return Some(Change::unseen(LOADABLE));
+        return Some(Change::beyond(LOADABLE));
     }
     let filled = what == "table" && is_filled(reader);
     let passes = what == "event" && passes(reader);
     if replaces {
         match what {
-            "event" if passes => return Some(Change::unseen(ONE_TIME)),
+            "event" if passes => return Some(Change::beyond(ONE_TIME)),
             "table" | "sequence" | "database" | "schema" => {}
             _ => return Some(Change::again(Kind::Replacing)),
         }

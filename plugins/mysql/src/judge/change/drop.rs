@@ -61,5 +61,5 @@ fn beyond(reader: &mut Reader<'_>) -> Change {
     if reader.eats_all(&["if", "exists"]) {
         return Change::again(Kind::Replacing);
     }
-    Change::unseen(BEYOND)
+    Change::beyond(BEYOND)
 }

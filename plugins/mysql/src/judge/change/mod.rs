@@ -106,6 +106,11 @@ impl Change {
         Self::new(Kind::Other, Effect::Unseen(why))
     }
 
+    /// Of an object that is not looked at, but whose change the server may mark.
+    fn beyond(why: &'static str) -> Self {
+        Self::new(Kind::OtherObject, Effect::Unseen(why))
+    }
+
     /// The objects that it names.
     pub fn objects(&self) -> Vec<&Object> {
         match &self.effect {
@@ -211,7 +216,8 @@ fn alter(reader: &mut Reader<'_>, current: &str) -> Option<Change> {
         "instance",
         "resource",
         "library",
-    ])?;
+    ]);
+    let Some(what) = what else { return Some(Change::beyond(BEYOND)) };
     let shown = |objects, lenient, shown| Effect::Alter(Alter { objects, lenient, renamed: None, shown });
     match what {
         "database" | "schema" => {

@@ -98,7 +98,7 @@ fn action(reader: &mut Reader<'_>, table: &Object, current: &str, actions: &mut 
             actions.alone = Some(Change::new(Kind::ExchangePartition, effect));
         }
         Some("discard" | "import") => {
-            actions.alone = Some(Change::new(Kind::Other, Effect::Unseen(TABLESPACE)));
+            actions.alone = Some(Change::beyond(TABLESPACE));
         }
         Some(_) => actions.alone = Some(Change::again(Kind::Maintenance)),
         None => {}
