@@ -3,7 +3,7 @@
 mod site;
 
 use anyhow::Result;
-use site::{Engine, Site, task};
+use site::{Engine, Site, plan_of, task};
 
 /// The plan of the format's own documentation, with its target and sheets named for the test.
 fn documented_plan(database: &str) -> String {
@@ -94,5 +94,23 @@ fn the_result_file_says_what_status_says() -> Result<()> {
         (&"constraint".into(), &2.into(), &1.into()),
         "{error:#}"
     );
+    Ok(())
+}
+
+/// `-- txn-mode = off` commits behind each statement, and a load's rows belong to it.
+#[test]
+fn a_load_without_transactions_is_committed_behind_its_rows() -> Result<()> {
+    let server = runsheet_test_servers::shared::postgres();
+    let mut site = Site::on(&Engine::Postgres(server), "")?;
+    let database = server.fresh_database()?;
+    let sheet = "-- txn-mode = off\nCREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n2\n\\.\nINSERT INTO t VALUES (3);\n";
+    site.drop_file("test/load.sql", sheet)?;
+    let target = format!("instances/main/databases/{database}");
+    site.drop_file("test/x.plan.json", plan_of(&[&[("load", &target, "load")]]))?;
+    site.start()?;
+    let plan = site.wait_for("projects/test/plans/x", &["DONE", "FAILED", "BLOCKED"])?;
+    assert_eq!(plan["status"], "DONE", "{plan:#}");
+    assert_eq!(task(&plan, "load")["runs"][0]["affectedRows"], 3, "{plan:#}");
+    assert_eq!(server.query(&database, "SELECT sum(a) FROM t")?, [["6"]]);
     Ok(())
 }
