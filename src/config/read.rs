@@ -249,15 +249,7 @@ fn sections(whole: &toml::Table, reading: &mut Reading) -> Config {
             }
         }
     }
-    Config {
-        folders,
-        daemon,
-        scheduler,
-        inbox,
-        instances,
-        warnings: Vec::new(),
-        places: Places::default(),
-    }
+    Config { folders, daemon, scheduler, inbox, instances, warnings: Vec::new(), places: Places::default() }
 }
 
 fn folders(section: &mut Section<'_>) -> Folders {

@@ -2,6 +2,7 @@
 
 mod change;
 mod engine;
+mod event;
 mod forecast;
 mod logging;
 mod operate;
@@ -18,7 +19,8 @@ use crate::config::{Config, ConfigError};
 use crate::driver::Drivers;
 use crate::executor::Pool;
 use crate::{inbox, store};
-use engine::{Engine, EngineHandle, Event, Parts};
+use engine::{Engine, Parts};
+use event::{EngineHandle, Event};
 use server::Server;
 use std::path::PathBuf;
 use std::sync::Arc;

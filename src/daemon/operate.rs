@@ -1,6 +1,7 @@
 //! An operator's words: found fitting or refused, recorded with who said them and why, and then carried out.
 
-use super::engine::{Engine, Event, now};
+use super::engine::{Engine, now};
+use super::event::Event;
 use super::schedule::{Acted, StoredPlan};
 use super::work;
 use crate::control::Answer;

@@ -1,7 +1,7 @@
 //! The control socket: takes requests of commands, answers readers from the store, and passes an operator's words to the
 //! engine. It decides nothing.
 
-use super::engine::EngineHandle;
+use super::event::EngineHandle;
 use super::operate::Order;
 use crate::control::{Answer, LINE_BYTES_MAX, Request};
 use crate::report::{LogPlace, find, log_of, of_plan, summary};

@@ -1,6 +1,6 @@
 //! Signals become events of the engine. The third SIGTERM ends the process at once, even where the engine is stuck.
 
-use super::engine::{EngineHandle, Event, Signal};
+use super::event::{EngineHandle, Event, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 

@@ -6,6 +6,7 @@
 //! order of acceptance; dependencies and lower schema versions first; not before a task's time; never more than the
 //! limits; and no plan waits for ever behind another (see `queue`). A task that waits holds up nobody.
 
+mod consequence;
 mod lane;
 mod plan;
 mod queue;

@@ -13,6 +13,16 @@ pub enum Gate {
     Ended,
 }
 
+impl Gate {
+    /// The words of the config.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::DoneOrSkipped => "done",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 /// Where a plan stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PlanStatus {

@@ -1,7 +1,7 @@
 //! Why a task waits: the true cause at this moment, found at a cost that depends on the task's own dependencies alone.
 
+use super::consequence::lower_version;
 use super::lane::Holder;
-use super::transition::lower_version;
 use super::{InstanceId, Scheduler, Status, TaskId, Time};
 
 /// How many tasks are named at most.
