@@ -61,7 +61,7 @@ pub(super) struct Engine {
     drain_until: Option<Instant>,
     failed: Option<Exit>,
     /// Decisions that are on their way to the disk: the daemon does not end before they are told of.
-    unrecorded: u32,
+    pub(super) unrecorded: u32,
     status: String,
 }
 

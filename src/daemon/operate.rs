@@ -190,7 +190,8 @@ impl Engine {
     }
 
     /// Cancels a plan that waits for sheets, unless the last of them comes first.
-    fn give_up(&self, spoken: Spoken, plan: &PlanRow) {
+    fn give_up(&mut self, spoken: Spoken, plan: &PlanRow) {
+        self.unrecorded += 1;
         let (entry, answer, id, time) = (spoken.audit(), spoken.answer, plan.id, now());
         let (name, handle) = (plan.name.clone(), self.parts.handle.clone());
         self.parts.store.write(
