@@ -181,8 +181,9 @@ fn the_running_statement_is_shown_with_its_counts() -> Result<()> {
     for words in [
         "0 of 1 task done, 1 running",
         "2 statements  3 rows",
-        " %",
-        "statement 3, line 4 for 1.",
+        "RUNNING 4",
+        "statement 3, line 4",
+        " s: WITH RECURSIVE",
         "WITH RECURSIVE c (x)",
     ] {
         assert!(text.contains(words), "{words:?} is not in {text}");

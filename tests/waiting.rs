@@ -78,10 +78,10 @@ fn for_its_database_also_where_another_plan_has_it() -> Result<()> {
     let held = site.hold("north")?;
     site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "make"), ("two", NORTH, "make")]]))?;
     site.start()?;
-    let waiting = waits(&site, "x", "two", "LANE", "waits for its database, where one comes first")?;
+    let waiting = waits(&site, "x", "two", "LANE", "waits behind one on its database")?;
     assert_eq!(waiting["on"], json!(["one"]));
     site.drop_file("shop/y.plan.json", plan_of(&[&[("one", NORTH, "make")]]))?;
-    let waiting = waits(&site, "y", "one", "LANE", "where projects/shop/plans/x/one comes first")?;
+    let waiting = waits(&site, "y", "one", "LANE", "waits behind projects/shop/plans/x/one on its database")?;
     assert_eq!(waiting["on"], json!(["projects/shop/plans/x/one"]));
     // What holds the first one is no cause of the daemon's own: its row says it.
     let text = site.say(&["status", "x"])?.out;
@@ -143,10 +143,10 @@ fn for_a_daemon() -> Result<()> {
     let held = site.hold("north")?;
     site.drop_file("shop/x.plan.json", plan_of(&[&[("one", NORTH, "make"), ("two", NORTH, "make")]]))?;
     site.start()?;
-    waits(&site, "x", "two", "LANE", "waits for its database")?;
+    waits(&site, "x", "two", "LANE", "waits behind one")?;
     site.kill();
     waits(&site, "x", "one", "NO_DAEMON", "no daemon runs")?;
-    waits(&site, "x", "two", "LANE", "where one comes first")?;
+    waits(&site, "x", "two", "LANE", "waits behind one on its database")?;
     assert!(site.say(&["status", "x"])?.err.contains("no daemon answers"));
     drop(held);
     site.start()?;

@@ -174,12 +174,21 @@ fn short_sheet(sheet: &str) -> &str {
 /// A task in one row: what it is, and how far, how much, or what it waits for.
 pub(super) fn task_row(task: &TaskReport, names: &Names) -> Vec<Cell> {
     let (mark, colour) = paint::of_task(task.status);
+    let status = match (&task.progress, task.status) {
+        (Some(progress), TaskStatus::Running) => {
+            match (progress.bytes_done * 100).checked_div(progress.bytes_total) {
+                Some(percent) => format!("{} {percent} %", task.status),
+                None => task.status.to_string(),
+            }
+        }
+        _ => task.status.to_string(),
+    };
     let mut row = vec![
         Cell::coloured(mark, colour),
         names.short(&task.spec_id).into(),
         short_target(&task.target).into(),
         short_sheet(&task.sheet).into(),
-        Cell::coloured(task.status.word(), colour),
+        Cell::coloured(status, colour),
     ];
     match (&task.waiting, &task.progress, task.runs.last()) {
         (Some(waiting), _, _) => row.push(waits(waiting, names).into()),
@@ -204,31 +213,26 @@ fn ran(run: &RunReport) -> [Cell; 4] {
         Cell::right(statements),
         Cell::right(paint::count(run.affected_rows, "row")),
         Cell::right(paint::between(run.start_time, run.end_time)),
-        notes(run, Vec::new()).into(),
+        notes(run).into(),
     ]
 }
 
 fn running(progress: &ProgressReport, run: &RunReport) -> [Cell; 4] {
-    let percent = (progress.bytes_done * 100).checked_div(progress.bytes_total).unwrap_or(0);
-    let mut first = vec![format!("{percent} %")];
-    let millis = jiff::Timestamp::now().as_millisecond() - run.start_time.as_millisecond();
-    let millis = u64::try_from(millis).unwrap_or(0);
-    // A rate of less than a second says nothing.
-    if let Some(rate) = progress.statements_done.saturating_mul(1000).checked_div(millis)
-        && rate > 0
-        && millis > 1000
-    {
-        first.push(format!("{}/s", paint::number(rate)));
-    }
     [
         Cell::right(paint::count(progress.statements_done, "statement")),
         Cell::right(paint::count(progress.affected_rows, "row")),
-        Cell::right(paint::length(millis)),
-        notes(run, first).into(),
+        Cell::right(paint::length(running_millis(run))),
+        notes(run).into(),
     ]
 }
 
-fn notes(run: &RunReport, mut notes: Vec<String>) -> String {
+fn running_millis(run: &RunReport) -> u64 {
+    let millis = jiff::Timestamp::now().as_millisecond() - run.start_time.as_millisecond();
+    u64::try_from(millis).unwrap_or(0)
+}
+
+fn notes(run: &RunReport) -> String {
+    let mut notes = Vec::new();
     if run.attempt > 1 {
         notes.push(format!("try {}", run.attempt));
     }
@@ -251,7 +255,7 @@ fn waits(waiting: &WaitingReport, names: &Names) -> String {
         },
         WaitingCause::Dependency => format!("waits for {}", tasks()),
         WaitingCause::Version => format!("waits for the lower schema version of {}", tasks()),
-        WaitingCause::Lane => format!("waits for its database, where {} comes first", tasks()),
+        WaitingCause::Lane => format!("waits behind {} on its database", tasks()),
         WaitingCause::ConnectionLimit => format!("waits for a connection of {things} (max_connections)"),
         WaitingCause::RunningLimit => "waits for room (max_running_tasks)".to_owned(),
         WaitingCause::Stage => format!("waits for {things}"),
@@ -263,11 +267,11 @@ fn waits(waiting: &WaitingReport, names: &Names) -> String {
 
 /// What stands below a task's row.
 fn details(text: &mut String, task: &TaskReport) {
+    let Some(run) = task.runs.last() else { return };
     if let (TaskStatus::Running, Some(progress)) = (task.status, &task.progress) {
-        let _ = writeln!(text, "{}", paint::fit(&paint(Colour::Faint, &statement(progress))));
+        let _ = writeln!(text, "{}", paint::fit(&paint(Colour::Faint, &statement(progress, run))));
         return;
     }
-    let Some(run) = task.runs.last() else { return };
     if let (TaskStatus::Failed | TaskStatus::InDoubt, Some(error)) = (task.status, &run.error) {
         text.push_str(&error_lines(error, &task.sheet));
     }
@@ -280,7 +284,7 @@ fn details(text: &mut String, task: &TaskReport) {
 }
 
 /// The statement that runs, or what the run waits for before its first one.
-fn statement(progress: &ProgressReport) -> String {
+fn statement(progress: &ProgressReport, run: &RunReport) -> String {
     let since = match progress.statement_millis {
         0..1000 => String::new(),
         millis => format!(" for {}", paint::length(millis)),
@@ -289,9 +293,18 @@ fn statement(progress: &ProgressReport) -> String {
     match progress.statement {
         0 => format!("{INDENT}{excerpt}{since}"),
         number => {
-            let number = paint::number(number);
-            format!("{INDENT}statement {number}, line {}{since}: {excerpt}", paint::number(progress.line))
+            let (number, line) = (paint::number(number), paint::number(progress.line));
+            format!("{INDENT}statement {number}, line {line}{}{since}: {excerpt}", rate(progress, run))
         }
+    }
+}
+
+/// How many statements in a second; a rate of less than a second says nothing.
+fn rate(progress: &ProgressReport, run: &RunReport) -> String {
+    let millis = running_millis(run);
+    match progress.statements_done.saturating_mul(1000).checked_div(millis) {
+        Some(rate) if rate > 0 && millis > 1000 => format!(", {}/s", paint::number(rate)),
+        Some(_) | None => String::new(),
     }
 }
 
@@ -335,9 +348,6 @@ fn advise(text: &mut String, plan: &PlanReport, names: &Names) {
         }
         let cancel = format!("runsheet cancel {}", plan.plan);
         let _ = writeln!(text, "Or give the plan up: {}", paint(Colour::Bold, &paint::plain(&cancel)));
-        return;
-    }
-    if plan.status == PlanStatus::Running {
         return;
     }
     if let Some(task) = first(TaskStatus::InDoubt) {
