@@ -363,9 +363,9 @@ static rsd_status lock_end_holder(rsd_connection *session, const rsd_identity *h
     struct names own;
     names_of(session, &own);
     // Only a session of this process, on this very file, can be ended from here.
-    bool here = is_text(holder->system, own.system) && holder->session_start.len > 0;
+    bool here = is_text(holder->system, own.system) && runner_is_held_by(session, holder->session, holder->session_start);
     if (here && kill_sessions(holder->session, holder->session_start)) return leave(session, RSD_OK);
-    struct failure failure = failure_of(RSD_CLASS_PERMISSION, "the holder is no session of this process; end it there");
+    struct failure failure = failure_of(RSD_CLASS_PERMISSION, "the lock is held by no such session of this process");
     failure.object = holder->session;
     return leave(session, fail(sink, &failure));
 }

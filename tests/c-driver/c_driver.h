@@ -144,6 +144,8 @@ void names_of(const struct rsd_connection *session, struct names *names);
 void say_identity(const struct rsd_connection *session, const rsd_sink *sink, const struct names *names);
 rsd_status runner_lock(struct rsd_connection *session, const rsd_sink *sink);
 void runner_unlock(struct rsd_connection *session);
+// Whether the lock is held now, and by the session of this number and beginning.
+bool runner_is_held_by(const struct rsd_connection *session, rsd_str number, rsd_str start);
 
 // --- Statements (split.c, statement.c) ---
 

@@ -84,3 +84,17 @@ void runner_unlock(struct rsd_connection *session) {
     if (session->runner_lock >= 0) close(session->runner_lock);
     session->runner_lock = -1;
 }
+
+bool runner_is_held_by(const struct rsd_connection *session, rsd_str number, rsd_str start) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s-runner", session->file);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return false;
+    struct names holder;
+    // Who held it last stays in the file; only a lock that is refused is held.
+    bool held = flock(fileno(file), LOCK_SH | LOCK_NB) != 0;
+    read_line(file, holder.session, sizeof holder.session);
+    read_line(file, holder.start, sizeof holder.start);
+    fclose(file);
+    return held && is_text(number, holder.session) && is_text(start, holder.start);
+}
