@@ -127,16 +127,20 @@ fn holder_is_ended(bench: &Bench) -> Result<()> {
     let mut first = holder(bench)?;
     let who = first.identify()?;
     let mut second = bench.open()?;
-    let other = Identity { session_start: format!("{} or so", who.session_start), ..who.clone() };
-    match second.end_holder(&other) {
-        Ok(()) => bail!("another session than the one that is meant was ended"),
-        Err(error) if error.failure == Failure::Unsupported => {
-            first.unlock()?;
-            return Err(NotThere("the driver says that it cannot end another session").into());
+    let mut third = bench.open()?;
+    let elsewhere = Identity { system: format!("{} or so", who.system), ..who.clone() };
+    for other in [third.identify()?, elsewhere] {
+        match second.end_holder(&other) {
+            Ok(()) => bail!("the lock is held by {who:?}, and the end of {other:?} was OK"),
+            Err(error) if error.failure == Failure::Unsupported => {
+                first.unlock()?;
+                return Err(NotThere("the driver says that it cannot end another session").into());
+            }
+            Err(error) => ensure!(error.failure == Failure::Failed, "{error:?}"),
         }
-        Err(error) => ensure!(error.failure == Failure::Failed, "{error:?}"),
+        first.ping().context("after another was meant")?;
+        third.ping().context("which does not hold the lock")?;
     }
-    first.ping().context("after another was meant")?;
     second.end_holder(&who)?;
     is_free(bench)?;
     let error = first.ping().err().context("the holder was ended, and answers")?;
