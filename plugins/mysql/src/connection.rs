@@ -140,7 +140,7 @@ impl Session {
 
     /// What the statement is. Whether it is one, the server says: it takes no more than one in a request.
     fn classified(&self, sql: &[u8]) -> Result<(Kind, Flags, usize), Error> {
-        let mut splitter = MySqlSplitter::new(!self.client.no_backslash_escapes());
+        let mut splitter = MySqlSplitter::for_statement(!self.client.no_backslash_escapes());
         let Split::Piece(first) = splitter.next(sql, true)? else {
             return Err(Error::new(Class::Syntax, "there is no statement in the text"));
         };

@@ -30,6 +30,8 @@ pub struct MySqlSplitter {
     start: Option<usize>,
     words: Words,
     delimiter: Vec<u8>,
+    /// The text was cut before: the delimiter that it had then is not known, and none ends it now.
+    is_cut: bool,
     /// How strings are read now, and how they were at the beginning.
     strings: Strings,
     strings_at_first: Strings,
@@ -61,6 +63,11 @@ impl MySqlSplitter {
         Self::for_strings(Strings { escapes, ..Strings::default() })
     }
 
+    /// For a statement that was cut from its sheet before, whatever its delimiter was.
+    pub(crate) fn for_statement(escapes: bool) -> Self {
+        Self { is_cut: true, ..Self::new(escapes) }
+    }
+
     fn for_strings(strings: Strings) -> Self {
         Self {
             at: 0,
@@ -68,6 +75,7 @@ impl MySqlSplitter {
             start: None,
             words: Words::default(),
             delimiter: b";".to_vec(),
+            is_cut: false,
             strings,
             strings_at_first: strings,
             conditional: None,

@@ -106,7 +106,7 @@ impl MySqlSplitter {
         at_end: bool,
     ) -> Result<Option<Stop>, Error> {
         let rest = text.get(self.at..).unwrap_or_default();
-        if rest.starts_with(&self.delimiter) {
+        if rest.starts_with(&self.delimiter) && !self.is_cut {
             return self.delimited();
         }
         let line_start = std::mem::replace(&mut self.line_start, false);
@@ -120,7 +120,7 @@ impl MySqlSplitter {
                 self.at += 1;
             }
             0 => return Err(fault("there is a NUL byte in the sheet, outside of any string", self.at)),
-            // Under another delimiter the client sends several statements at once, which the server takes apart here.
+            // Under another delimiter the client sends several statements at once, which are taken apart here.
             b';' if self.conditional.is_none() && !self.words.has_body() => {
                 self.at += 1;
                 self.gathers = true;
