@@ -83,24 +83,30 @@ fn advice(code: u16, message: &str) -> &'static str {
 
 const READ_ONLY: &str = "This server only reads: it may be a replica; name the primary by `host`";
 
-/// The byte that a syntax error means: where the text that it quotes begins in the line that it names, if that can be only one
-/// place. So it is in every language: the text between the first and the last quote, and behind it a number.
+/// The byte that a syntax error means: where the text that it quotes begins in the line that it names; that line's own beginning
+/// where this may be more than one place; the statement's end where nothing is left to be quoted. So it is in every language: the
+/// text between the first and the last quote, and behind it a number.
 fn position(message: &str, sql: &[u8]) -> Option<usize> {
     let (_, rest) = message.split_once('\'')?;
     let (near, behind) = rest.rsplit_once('\'')?;
     let digits = behind.trim_matches(|c: char| !c.is_ascii_digit());
     let line: usize = digits.parse().ok()?;
     if near.is_empty() {
-        return None;
+        return Some(sql.len());
     }
     let mut starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', sql).map(|at| at + 1));
     let start = starts.nth(line.checked_sub(1)?)?;
     let rest = sql.get(start..)?;
     let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
     // What is near may go on over further lines; it begins in this one.
-    let mut found = memchr::memmem::find_iter(rest, near.as_bytes()).filter(|at| *at <= end);
-    let first = found.next()?;
-    found.next().is_none().then_some(start + first)
+    let mut found = memchr::memmem::find_iter(rest, near.as_bytes()).take_while(|at| *at <= end);
+    match (found.next(), found.next()) {
+        (Some(only), None) => Some(start + only),
+        (Some(_), Some(_)) | (None, _) => {
+            let indent = rest.iter().take(end).position(|byte| !byte.is_ascii_whitespace()).unwrap_or(0);
+            Some(start + indent)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -108,12 +114,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_place_of_a_syntax_error_is_found_where_it_is_unique() {
+    fn the_place_of_a_syntax_error_is_as_near_as_the_server_says() {
         let message =
             "You have an error in your SQL syntax; check the manual … to use near 'FORM t' at line 2";
         assert_eq!(position(message, b"SELECT a\nFORM t"), Some(9));
-        assert_eq!(position("… near 'x' at line 1", b"x x"), None);
-        assert_eq!(position("… near '' at line 1", b"SELECT"), None);
+        assert_eq!(position("… near 'x' at line 2", b"SELECT\n  x x"), Some(9));
+        assert_eq!(position("… near '' at line 2", b"SELECT (\n1"), Some(10));
         assert_eq!(position("Fehler … bei 'it''s' in Zeile 1", b"SELECT it''s"), Some(7));
         assert_eq!(position("no quotes and no number", b"SELECT"), None);
     }

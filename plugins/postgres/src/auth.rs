@@ -75,7 +75,7 @@ pub(crate) fn login(
             Message::ReadyForQuery(_) => return Ok(talk.login),
             Message::NoticeResponse(body) => notices(Said::read(body.fields())),
             Message::ErrorResponse(body) => {
-                let mut error = Said::read(body.fields()).error(b"", true);
+                let mut error = Said::read(body.fields()).error(None);
                 error.applied = Applied::No;
                 error.hint = advice(&error);
                 return Err(Refusal { error, by_server: !talk.admitted });

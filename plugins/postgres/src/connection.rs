@@ -7,7 +7,7 @@ use crate::error::Said;
 use crate::settings::Options;
 use crate::split::PostgresSplitter;
 use crate::wire::{Answer, STATEMENT_TAIL, Wire, lost, query, statement_head};
-use crate::{ledger, lock, pooler};
+use crate::{ledger, lock, place, pooler};
 use postgres_protocol::message::backend::Message;
 use runsheet_network::Deadline;
 use runsheet_sdk::{
@@ -140,7 +140,7 @@ impl Session {
             match message {
                 Message::ErrorResponse(body) => {
                     self.lost = true;
-                    let error = Said::read(body.fields()).error(b"", true);
+                    let error = Said::read(body.fields()).error(None);
                     return Err(Error { failure: Failure::Lost, applied: Applied::No, ..error });
                 }
                 Message::ParameterStatus(body) => {
@@ -171,13 +171,24 @@ impl Session {
     pub(crate) fn broken(&mut self, error: &io::Error, applied: Applied) -> Error {
         self.lost = true;
         match self.wire.last_words() {
-            Some(said) => Error { failure: Failure::Lost, applied, ..said.error(b"", true) },
+            Some(said) => Error { failure: Failure::Lost, applied, ..said.error(None) },
             None => lost(error, applied),
         }
     }
 
-    /// Reads the answer to one request.
+    /// Reads the answer to a statement.
     pub(crate) fn answer(&mut self, sql: &[u8], keep: bool, notices: Notices<'_>) -> Result<Answer, Error> {
+        let utf8 = self.options.is_utf8();
+        self.answer_placed(keep, notices, |said| place::in_statement(said, sql, utf8))
+    }
+
+    /// Reads the answer to one request; `place` finds where its error is.
+    pub(crate) fn answer_placed(
+        &mut self,
+        keep: bool,
+        notices: Notices<'_>,
+        place: impl FnOnce(&Said) -> Option<usize>,
+    ) -> Result<Answer, Error> {
         let mut said = |said: Said| notices(said.notice());
         let answer = match self.wire.answer(keep, &mut said) {
             Ok(answer) => answer,
@@ -188,7 +199,8 @@ impl Session {
             None => Ok(answer),
             Some(said) => {
                 self.lost |= said.is_fatal();
-                Err(self.explained(said.error(sql, self.options.is_utf8())))
+                let position = place(&said);
+                Err(self.explained(said.error(position)))
             }
         }
     }

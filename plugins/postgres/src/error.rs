@@ -1,4 +1,4 @@
-//! What the server says becomes an error or a notice: SQLSTATE to class, its position from characters to bytes.
+//! What the server says becomes an error or a notice, and its SQLSTATE a class.
 
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::ErrorFields;
@@ -6,6 +6,8 @@ use runsheet_sdk::{Applied, Class, Error, Failure, Notice};
 
 /// How much of a text is kept: a server may say a gigabyte.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
+/// How many lines are kept of what was at work, the innermost first.
+const CONTEXT_LINES_MAX: usize = 6;
 
 /// The fields of an error or notice that are used.
 #[derive(Debug, Default)]
@@ -44,8 +46,13 @@ impl Said {
     }
 
     pub fn notice(self) -> Notice {
-        let message =
-            if self.detail.is_empty() { self.message } else { format!("{} ({})", self.message, self.detail) };
+        let mut message = self.message;
+        if !self.detail.is_empty() {
+            message = format!("{message} ({})", self.detail);
+        }
+        if !self.hint.is_empty() {
+            message = format!("{message}. {}", self.hint);
+        }
         Notice { severity: self.severity, sqlstate: self.sqlstate, code: 0, message }
     }
 
@@ -54,8 +61,8 @@ impl Said {
         matches!(self.severity.as_str(), "FATAL" | "PANIC")
     }
 
-    /// As an error of `sql`, a text in UTF-8 or not. A statement that failed has had no effect: PostgreSQL undoes it.
-    pub fn error(self, sql: &[u8], utf8: bool) -> Error {
+    /// As an error at this byte. A statement that failed has had no effect: PostgreSQL undoes it.
+    pub fn error(self, position: Option<usize>) -> Error {
         let class = match class(&self.sqlstate) {
             // The same code as a cancel has; the session's own limit says so where it says it in English.
             Class::Canceled if self.message.contains("statement timeout") => Class::Timeout,
@@ -68,9 +75,8 @@ impl Said {
             (false, _) => Failure::Failed,
         };
         let mut detail = self.detail;
-        if !self.context.is_empty() {
-            let first = self.context.lines().next().unwrap_or_default();
-            detail = if detail.is_empty() { first.to_owned() } else { format!("{detail}; {first}") };
+        for line in self.context.lines().take(CONTEXT_LINES_MAX) {
+            detail = if detail.is_empty() { line.to_owned() } else { format!("{detail}; {line}") };
         }
         Error {
             failure,
@@ -78,7 +84,7 @@ impl Said {
             applied: if fatal { Applied::Unknown } else { Applied::No },
             sqlstate: self.sqlstate,
             code: 0,
-            position: self.position.and_then(|characters| byte_of(sql, characters, utf8)),
+            position,
             message: self.message,
             detail,
             hint: self.hint,
@@ -98,16 +104,6 @@ fn kept(bytes: &[u8]) -> String {
         text.pop();
     }
     format!("{text}… ({} bytes in all)", bytes.len())
-}
-
-/// The byte of the character that the server counted from 1. In another encoding it is known only behind plain ASCII.
-fn byte_of(sql: &[u8], character: usize, utf8: bool) -> Option<usize> {
-    let is_first = |byte: &u8| byte & 0xC0 != 0x80;
-    let wanted = character.checked_sub(1)?;
-    if !utf8 {
-        return sql.get(..wanted).filter(|before| before.is_ascii() && wanted < sql.len()).map(<[u8]>::len);
-    }
-    sql.iter().enumerate().filter(|(_, byte)| is_first(byte)).nth(wanted).map(|(at, _)| at)
 }
 
 /// The class of a SQLSTATE: the whole code where it is told apart, else its first two characters.
@@ -137,20 +133,6 @@ fn class(sqlstate: &str) -> Class {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_position_in_characters_becomes_one_in_bytes() {
-        assert_eq!(byte_of("äöü x".as_bytes(), 5, true), Some(7));
-        assert_eq!(byte_of(b"abc", 1, true), Some(0));
-        assert_eq!(byte_of(b"abc", 9, true), None);
-    }
-
-    #[test]
-    fn in_another_encoding_a_position_is_said_only_where_it_is_certain() {
-        assert_eq!(byte_of(b"SELECT x \xE4", 8, false), Some(7));
-        assert_eq!(byte_of(b"SELECT '\xE4' x", 12, false), None);
-        assert_eq!(byte_of(b"abc", 9, false), None);
-    }
 
     #[test]
     fn a_text_of_any_length_is_kept_up_to_a_limit() {

@@ -11,6 +11,7 @@ pub mod judge;
 mod ledger;
 mod load;
 mod lock;
+mod place;
 mod pooler;
 mod settings;
 pub mod split;

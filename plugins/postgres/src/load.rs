@@ -2,6 +2,7 @@
 
 use crate::connection::{Session, rows_of};
 use crate::error::Said;
+use crate::place;
 use crate::wire::query;
 use postgres_protocol::message::backend::Message;
 use runsheet_sdk::{Applied, Class, Error, Failure, LoadRows, Notice, Notices, Outcome};
@@ -14,8 +15,6 @@ const NOTICES_MAX: usize = 1_000;
 /// A load under way.
 #[derive(Default)]
 pub(crate) struct Load {
-    /// Its statement.
-    sql: Vec<u8>,
     /// What the server said of its rows so far.
     notices: Vec<Notice>,
     dropped: usize,
@@ -82,7 +81,7 @@ impl LoadRows for Session {
                 "the server does not wait for rows after this statement",
             ));
         }
-        self.load = Load { sql: sql.to_vec(), ..Load::default() };
+        self.load = Load::default();
         Ok(())
     }
 
@@ -110,7 +109,7 @@ impl LoadRows for Session {
         let mut load = std::mem::take(&mut self.load);
         load.say_all(notices);
         self.wire.send(&done).map_err(|error| self.broken(&error, Applied::Unknown))?;
-        let answer = self.answer(&load.sql, false, notices)?;
+        let answer = self.answer_placed(false, notices, place::in_rows)?;
         Ok(Outcome { rows_affected: rows_of(&answer.tag), transaction: answer.transaction, tag: answer.tag })
     }
 }
