@@ -84,7 +84,8 @@ impl Progress {
             .and_then(|sheet| sheet.read_at(&mut text, self.offset.load(Relaxed)))
             .unwrap_or(0);
         let text = text.get(..read).unwrap_or_default();
-        Statement { number: 0, kind: Kind::Other, flags: Flags::none(), offset: 0, line: 0, text }.excerpt()
+        let (kind, flags) = (Kind::Other, Flags::none());
+        Statement { number: 0, kind, flags, offset: 0, line: 0, lead: b"", lead_column: 0, text }.excerpt()
     }
 
     /// The run waits for something before its first statement.

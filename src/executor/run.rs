@@ -43,7 +43,7 @@ pub(super) fn run(job: &Job, store: &Store, pool: &Pool) -> Ended {
     let survey = match survey(&job.sheet_path, job.instance.driver, &job.instance.settings) {
         Ok(survey) => survey,
         Err(error) => {
-            let detail = "Nothing of the sheet was run in this try.".to_owned();
+            let detail = format!("Nothing of the sheet was run in this try. {}", failure::CORRECT_THE_SHEET);
             let end = End::Failed { error: failure::of_sheet(&error), detail, by_chance: false };
             return finish(&mut journal, None, Counts::default(), end);
         }

@@ -3,10 +3,12 @@
 
 mod head;
 mod pieces;
+mod row;
 mod segment;
 mod survey;
 
 pub use head::{Head, TxnMode};
 pub use pieces::{Fault, Pieces, PiecesError, Statement};
+pub use row::row_text;
 pub use segment::{Placement, Segmenter};
 pub use survey::{KindCount, Survey, survey};

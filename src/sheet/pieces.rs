@@ -49,6 +49,10 @@ pub struct Statement<'a> {
     pub offset: u64,
     /// Its line, from 1.
     pub line: u64,
+    /// What stands in that line before it, as far as it is blanks and comments: the rest is of other statements.
+    pub lead: &'a [u8],
+    /// The characters of that line before `lead`.
+    pub lead_column: u64,
     /// Its bytes.
     pub text: &'a [u8],
 }
@@ -64,21 +68,37 @@ impl Statement<'_> {
     pub fn place(&self, position: usize) -> (u64, u64, String) {
         let position = position.min(self.text.len());
         let (before, after) = self.text.split_at(position);
-        let begin = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let end = after.iter().position(|byte| *byte == b'\n').map_or(self.text.len(), |at| position + at);
-        let line = self.line + newlines(before);
-        let column =
-            String::from_utf8_lossy(before.get(begin..).unwrap_or_default()).chars().count() as u64 + 1;
-        let text = String::from_utf8_lossy(self.text.get(begin..end).unwrap_or_default());
-        (line, column, around(text.trim_end(), column))
+        // The other lines are all its own.
+        let (hidden, lead, begin) = match before.iter().rposition(|byte| *byte == b'\n') {
+            Some(at) => (0, b"".as_slice(), at + 1),
+            None => (self.lead_column, self.lead, 0),
+        };
+        let shown = [lead, self.text.get(begin..end).unwrap_or_default()].concat();
+        let column = characters(lead) + characters(before.get(begin..).unwrap_or_default()) + 1;
+        let text = around(String::from_utf8_lossy(&shown).trim_end(), column);
+        let text = if hidden > 0 && !text.starts_with('…') { format!("…{text}") } else { text };
+        (self.line + newlines(before), hidden + column, text)
     }
+}
+
+fn characters(bytes: &[u8]) -> u64 {
+    String::from_utf8_lossy(bytes).chars().count() as u64
 }
 
 fn newlines(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
-fn cut(text: &str) -> String {
+/// The last line of a text whose first line goes on behind `column` characters, and how many stand before what is given.
+fn last_line(text: &[u8], column: u64) -> (u64, &[u8]) {
+    match text.iter().rposition(|byte| *byte == b'\n') {
+        Some(at) => (0, text.get(at + 1..).unwrap_or_default()),
+        None => (column, text),
+    }
+}
+
+pub(super) fn cut(text: &str) -> String {
     around(text, 1)
 }
 
@@ -109,6 +129,8 @@ pub struct Pieces<R> {
     /// The byte of the sheet at `begin`, and its line.
     offset: u64,
     line: u64,
+    /// The characters of that line before `begin`.
+    column: u64,
     number: u64,
 }
 
@@ -129,7 +151,7 @@ pub enum PiecesError {
 impl<R: Read> Pieces<R> {
     /// Begins with a sheet.
     pub fn new(source: R, splitter: Splitter) -> Self {
-        Self { source, splitter, buffer: Vec::new(), begin: 0, ended: false, offset: 0, line: 1, number: 0 }
+        Self { source, splitter, buffer: Vec::new(), begin: 0, ended: false, offset: 0, line: 1, column: 0, number: 0 }
     }
 
     /// The bytes of the sheet that are done with.
@@ -153,7 +175,12 @@ impl<R: Read> Pieces<R> {
 
     fn take(&mut self, piece: Piece) -> Statement<'_> {
         let text = self.buffer.get(self.begin..).unwrap_or_default();
-        let line = self.line + newlines(text.get(..piece.start).unwrap_or_default());
+        let gap = text.get(..piece.start).unwrap_or_default();
+        let line = self.line + newlines(gap);
+        let (lead_column, lead) = last_line(gap, self.column);
+        let lead_length = lead.len();
+        let (column, rest) = last_line(text.get(..piece.consumed).unwrap_or_default(), self.column);
+        self.column = column + characters(rest);
         self.line = line + newlines(text.get(piece.start..piece.consumed).unwrap_or_default());
         if piece.kind != Kind::Rows {
             self.number += 1;
@@ -168,6 +195,8 @@ impl<R: Read> Pieces<R> {
             flags: piece.flags,
             offset,
             line,
+            lead: self.buffer.get(start - lead_length..start).unwrap_or_default(),
+            lead_column,
             text: self.buffer.get(start..end).unwrap_or_default(),
         }
     }
@@ -209,6 +238,8 @@ impl<R: Read> Pieces<R> {
                     flags: Flags::none(),
                     offset: self.offset,
                     line: self.line,
+                    lead: b"",
+                    lead_column: self.column,
                     text,
                 };
                 let position = position.unwrap_or(0);

@@ -207,7 +207,7 @@ impl Performer<'_> {
         let begun = std::time::Instant::now();
         let outcome = match self.send(statement) {
             Ok(outcome) => outcome,
-            Err(error) => return Err(self.alone_failed(statement, segment, intent, &error)),
+            Err(error) => return Err(look_first(self.alone_failed(statement, segment, intent, &error))),
         };
         let rows = outcome.rows_affected.unwrap_or(0);
         self.journal.statement(statement, rows, begun.elapsed());
@@ -222,7 +222,7 @@ impl Performer<'_> {
         let committed =
             marked.and_then(|()| self.connection.commit(&mut |notice| journal.notice(number, notice)));
         if let Err(error) = committed {
-            return Err(self.alone_failed(statement, segment, intent, &error));
+            return Err(look_first(self.alone_failed(statement, segment, intent, &error)));
         }
         self.record(intent::end(self.store, intent, IntentEnd::Applied))?;
         self.counts.statements += 1;
@@ -254,5 +254,18 @@ impl Performer<'_> {
                 self.failed(statement, error)
             }
         }
+    }
+}
+
+/// The failure of a statement that may have committed a part of what it did: it is not tried again before a person has looked.
+fn look_first(halt: Halt) -> Halt {
+    match halt {
+        Performed::Ended(End::Failed { error, detail, .. }) => {
+            let detail = format!(
+                "{detail} What the statement itself had committed before it failed stays, and a retry runs all of it again: look first."
+            );
+            Performed::Ended(End::Failed { error, detail, by_chance: false })
+        }
+        other => other,
     }
 }

@@ -47,9 +47,24 @@ impl Performer<'_> {
         self.ended_by(report, self.open, error)
     }
 
+    /// The failure of a load whose rows have begun.
+    pub(super) fn row_failed(&mut self, rows: &Statement<'_>, error: &Error) -> Halt {
+        let report = match self.rows_begin {
+            Some(begin) => failure::of_row(error, rows.number, begin, &self.job.sheet_path),
+            None => failure::of_statement(error, rows),
+        };
+        self.ended_by(report, self.open, error)
+    }
+
+    /// The failure of what ends a transaction: no statement of it failed, so its whole extent is told.
     pub(super) fn segment_failed(&mut self, what: &str, open: Open, error: &Error) -> Halt {
-        let mut report = failure::of_session(what, error);
+        let extent = format!(
+            "the transaction of statements {} to {} (lines {} to {}) {what}",
+            open.first, open.last, open.lines.0, open.lines.1
+        );
+        let mut report = failure::of_session(&extent, error);
         report.statement = Some(open.last);
+        report.line = Some(open.lines.1);
         self.ended_by(report, Some(open), error)
     }
 
@@ -61,7 +76,8 @@ impl Performer<'_> {
             Failure::Canceled if self.job.stop.wanted() == Wanted::Cancel => self.canceled(),
             Failure::Failed | Failure::Canceled | Failure::Misuse | Failure::Unsupported => {
                 self.roll_back(&report.message);
-                let detail = format!("{} A retry goes on from there.", self.standing(open));
+                let advice = failure::advice(error.class, self.counts.statements > 0);
+                let detail = format!("{} {advice}", self.standing(open));
                 Performed::Ended(End::Failed { error: report, detail, by_chance: by_chance(open, error) })
             }
         }

@@ -5,7 +5,7 @@ mod alone;
 mod ending;
 mod transaction;
 
-use super::failure;
+use super::failure::{self, RowsBegin};
 use super::intent::{self, Recorded};
 use super::job::{End, Job};
 use super::journal::Journal;
@@ -55,6 +55,8 @@ struct Open {
     segment: u32,
     first: u64,
     last: u64,
+    /// The lines of its first and last statement.
+    lines: (u64, u64),
     /// Rows and statements that count only once it is committed.
     affected_rows: u64,
     /// Set where there is no ledger: the intent of its commit is recorded then.
@@ -81,6 +83,8 @@ pub(super) struct Performer<'a> {
     passing_rows: bool,
     /// Rows that follow end the transaction.
     closes_with_rows: bool,
+    /// Where the rows of the load under way begin, once they have.
+    rows_begin: Option<RowsBegin>,
     counts: Counts,
 }
 
@@ -112,6 +116,7 @@ impl<'a> Performer<'a> {
             open: None,
             passing_rows: false,
             closes_with_rows: false,
+            rows_begin: None,
             counts: Counts::default(),
         }
     }
@@ -192,6 +197,7 @@ impl<'a> Performer<'a> {
 
     fn one(&mut self, statement: &Statement<'_>, placement: Placement) -> Result<(), Halt> {
         self.passing_rows = false;
+        self.rows_begin = None;
         if let Some(segment) = placement.segment() {
             if let Some(because) = self.known(segment) {
                 return self.pass_over(statement, segment, placement, &because);
@@ -310,13 +316,14 @@ impl<'a> Performer<'a> {
         if self.passing_rows {
             return Ok(());
         }
+        self.rows_begin.get_or_insert(RowsBegin { line: rows.line, offset: rows.offset });
         let sent = if rows.text.is_empty() { Ok(()) } else { self.connection.load_rows(rows.text) };
-        sent.map_err(|error| self.failed(rows, &error))?;
+        sent.map_err(|error| self.row_failed(rows, &error))?;
         if rows.flags.has(Flags::LAST) {
             let journal = &mut *self.journal;
             let number = rows.number;
             let ended = self.connection.end_load(&mut |notice| journal.notice(number, notice));
-            let outcome = ended.map_err(|error| self.failed(rows, &error))?;
+            let outcome = ended.map_err(|error| self.row_failed(rows, &error))?;
             let count = outcome.rows_affected.unwrap_or(0);
             self.journal
                 .note(format!("statement {number}: {count} rows were loaded in {:.1?}", begun.elapsed()));

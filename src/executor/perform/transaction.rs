@@ -13,6 +13,7 @@ impl Performer<'_> {
             segment,
             first: statement.number,
             last: statement.number,
+            lines: (statement.line, statement.line),
             affected_rows: 0,
             begun: (!self.ledger).then_some((statement.offset, statement.line)),
             not_undone: None,
@@ -22,6 +23,7 @@ impl Performer<'_> {
     pub(super) fn include(&mut self, statement: &Statement<'_>) {
         if let Some(open) = &mut self.open {
             open.last = statement.number;
+            open.lines.1 = statement.line;
         }
     }
 
@@ -48,7 +50,7 @@ impl Performer<'_> {
             Ok(())
         };
         if let Err(error) = written {
-            return Err(self.segment_failed("the ledger did not take the mark", open, &error));
+            return Err(self.segment_failed("could not be marked in the ledger", open, &error));
         }
         let intent = match open.begun {
             Some((offset, line)) => Some(self.commit_intent(open, offset, line)?),
@@ -61,7 +63,7 @@ impl Performer<'_> {
                 if let (Some(intent), Applied::No) = (intent, error.applied) {
                     self.record(intent::end(self.store, intent, IntentEnd::NotApplied))?;
                 }
-                return Err(self.segment_failed("the transaction was not committed", open, &error));
+                return Err(self.segment_failed("was not committed", open, &error));
             }
         }
         for intent in intent.into_iter().chain(open.not_undone.map(|(intent, _)| intent)) {
@@ -83,6 +85,8 @@ impl Performer<'_> {
             flags: Flags::none(),
             offset,
             line,
+            lead: b"",
+            lead_column: 0,
             text: text.as_bytes(),
         };
         let (kind, seen) = (IntentKind::Commit, Observation::default());
