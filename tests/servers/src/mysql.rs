@@ -130,6 +130,8 @@ impl MySql {
         command.arg(format!("--pid-file={}", folder.join("pid").display()));
         command.arg(format!("--port={}", self.port));
         command.arg(format!("--general-log-file={}", folder.join("general.log").display()));
+        // A server that starts clears away the temporary files of servers that were killed, and takes those of others for them.
+        command.arg(format!("--tmpdir={}", self.temporary()?.display()));
         command.args(["--bind-address=127.0.0.1", "--general-log=ON", "--innodb-buffer-pool-size=32M"]);
         command.args(["--max-connections=200", "--log-bin=binlog", "--server-id=1"]);
         command.args(&self.arguments);
@@ -138,6 +140,14 @@ impl MySql {
             Process::start(self.family.name(), &mut command, &log, || self.execute("", "SELECT 1").is_ok())?;
         self.process = Some(process);
         Ok(())
+    }
+
+    /// A folder of its own for temporary files.
+    fn temporary(&self) -> Result<PathBuf> {
+        let folder = self.folder.path().join("tmp");
+        fs::create_dir_all(&folder)?;
+        give(&folder, self.family.user())?;
+        Ok(folder)
     }
 
     /// Kills it.
