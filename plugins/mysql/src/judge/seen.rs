@@ -177,7 +177,7 @@ impl Observed {
             .iter()
             .map(|(object, seen)| match seen {
                 Seen::Absent => format!("{object} is not there"),
-                Seen::There(there) => format!("{object} is there, a {}", there.describe()),
+                Seen::There(there) => format!("{object} is there: {}", there.describe()),
                 Seen::Hidden(why) => format!("{object} cannot be seen ({why})"),
             })
             .collect();

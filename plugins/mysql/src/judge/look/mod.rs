@@ -90,8 +90,10 @@ fn wanted(effect: &Effect) -> Vec<(Object, Depth)> {
             all(objects, if of_database { Depth::Contents } else { Depth::Presence })
         }
         Effect::Rename { pairs, .. } => {
+            // An account's definition has its name in it.
+            let depth = |one: &Object| if one.class == Class::User { Depth::Presence } else { Depth::Definition };
             let names = pairs.iter().flat_map(|(from, to)| [from, to]);
-            names.map(|one| (one.clone(), Depth::Definition)).collect()
+            names.map(|one| (one.clone(), depth(one))).collect()
         }
         Effect::Alter(alter) => {
             let of_account = alter.objects.iter().any(|one| one.class == Class::User);

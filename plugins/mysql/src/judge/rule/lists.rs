@@ -122,7 +122,7 @@ pub(super) fn dropped(objects: &[Object], lenient: bool, before: &Observed, now:
     if gone.is_empty() {
         return not_applied(format!("{} is still there", list(there)));
     }
-    complete(&there, &gone)
+    complete(&there, &gone, now)
 }
 
 /// Whether an object is not the one that it was.
@@ -145,11 +145,15 @@ fn has_more(old: &There, new: &There) -> bool {
 }
 
 /// The rest is dropped, too.
-fn complete(there: &[&Object], gone: &[&Object]) -> Verdict {
+fn complete(there: &[&Object], gone: &[&Object], now: &Observed) -> Verdict {
     let half = format!("{} is gone, but not {}", list(gone.iter().copied()), list(there.iter().copied()));
     let Some(first) = there.first() else { return unknown(half) };
     let what = match first.class {
-        Class::Table => "TABLE",
+        Class::Table => match now.is_there(first).map(|there| there.what.as_str()) {
+            Some("VIEW") => "VIEW",
+            Some("SEQUENCE") => "SEQUENCE",
+            _ => "TABLE",
+        },
         Class::User if there.iter().all(|one| one.schema.is_empty()) => "ROLE",
         Class::User => "USER",
         _ => return unknown(half),
