@@ -26,6 +26,8 @@ faults! {
     AuthenticationOther = "authentication-other",
     /// A wrong password stands in the message.
     SecretTold = "secret-told",
+    /// A wrong password stands in the log.
+    SecretLogged = "secret-logged",
     /// The last piece of a sheet is not given where no delimiter follows it.
     SplitDropsLast = "split-drops-last",
     /// A piece begins at the comment before it.
@@ -142,6 +144,8 @@ faults! {
     ThreadBound = "thread-bound",
     /// One session's statement holds up all others.
     OneAtATime = "one-at-a-time",
+    /// A row is lost where another session puts one in at the same moment.
+    LosesBeside = "loses-beside",
     /// Each transaction leaves a descriptor behind.
     LeaksDescriptor = "leaks-descriptor",
     /// Each transaction leaves a thread behind.

@@ -2,6 +2,7 @@
 
 use crate::fault::Fault;
 use crate::place::Place;
+use runsheet_sdk::log::{Level, line};
 use runsheet_sdk::{Class, Error, Settings};
 
 const KNOWN: &[&str] = &["fault", "panic", "password"];
@@ -53,6 +54,9 @@ impl Options {
         let Some(password) = &self.password else { return Ok(()) };
         if password == PASSWORD {
             return Ok(());
+        }
+        if self.has(Fault::SecretLogged) {
+            line(Level::Debug, format_args!("the password {password} is wrong"));
         }
         let class = match self.has(Fault::AuthenticationOther) {
             true => Class::Other,

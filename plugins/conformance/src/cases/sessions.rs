@@ -5,10 +5,13 @@ use crate::case::{Case, Need};
 use crate::surroundings::descriptors_and_threads;
 use anyhow::{Context, Result, ensure};
 use runsheet_sdk::Facts;
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 /// How many sessions are opened and closed.
 const SESSIONS: usize = 300;
+/// How often two sessions do something at the same moment.
+const ROUNDS: u64 = 50;
 /// How long, and how often at least, one session works beside another.
 const BESIDE_TIME: Duration = Duration::from_millis(100);
 const BESIDE_COUNT: u64 = 50;
@@ -26,6 +29,12 @@ pub(super) fn cases() -> Vec<Case> {
             rule: "Two sessions work at the same time: a statement that takes long holds up only its own.",
             needs: &[Need::Fact(Facts::CANCEL)],
             check: side_by_side,
+        },
+        Case {
+            name: "at-once",
+            rule: "What two sessions do at the same moment is done whole.",
+            needs: &[],
+            check: at_once,
         },
         Case {
             name: "leaves-nothing",
@@ -77,6 +86,32 @@ fn side_by_side(bench: &Bench) -> Result<()> {
         ensure!(!running.has_ended(), "the other session's statement had to end first");
     }
     drop(running.cancel()?);
+    Ok(())
+}
+
+fn at_once(bench: &Bench) -> Result<()> {
+    let table = bench.table(&mut bench.open()?)?;
+    let begin = Barrier::new(2);
+    let work = |first: u64| -> Result<()> {
+        let mut session = bench.open();
+        let mut inserted = Ok(());
+        for id in first..first + ROUNDS {
+            // Also after a failure, so that the other does not wait for ever.
+            begin.wait();
+            if let (Ok(session), Ok(())) = (&mut session, &inserted) {
+                inserted = bench.insert(session, &table, id).map(drop);
+            }
+        }
+        session.and(inserted)
+    };
+    std::thread::scope(|scope| {
+        let threads = [scope.spawn(|| work(1)), scope.spawn(|| work(1 + ROUNDS))];
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?)
+    })?;
+    let rows = bench.rows(&table)?;
+    ensure!(rows == 2 * ROUNDS, "{rows} rows are there instead of {}", 2 * ROUNDS);
     Ok(())
 }
 

@@ -4,6 +4,9 @@ use crate::bench::{Bench, LABEL};
 use crate::case::{Case, Need};
 use anyhow::{Context, Result, bail, ensure};
 use runsheet_sdk::{Applied, Class, Failure, Settings};
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use tracing::Level;
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -55,6 +58,31 @@ fn named(bench: &Bench, settings: &Settings, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// What this thread logs meanwhile.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Makes a call, and gives all that was logged in it.
+fn logged<T>(call: impl FnOnce() -> T) -> (T, String) {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(Level::TRACE).with_writer(move || writer.clone()).finish();
+    let given = tracing::subscriber::with_default(subscriber, call);
+    let written = log.0.lock().unwrap_or_else(PoisonError::into_inner);
+    (given, String::from_utf8_lossy(&written).into_owned())
+}
+
 fn wrong_password(bench: &Bench) -> Result<()> {
     let settings = bench.target.refused.as_ref().context("the target has no settings that are refused")?;
     let (_, secret, _) = settings
@@ -62,7 +90,8 @@ fn wrong_password(bench: &Bench) -> Result<()> {
         .find(|(key, _, is_secret)| *key == "password" && *is_secret)
         .context("the target's refused settings have no secret `password`")?;
     let database = &bench.target.database;
-    let error = match bench.library.open(settings, database, LABEL, &mut |_| {}) {
+    let (opened, log) = logged(|| bench.library.open(settings, database, LABEL, &mut |_| {}));
+    let error = match opened {
         Ok(_) => bail!("the server lets in whoever comes"),
         Err(error) => error,
     };
@@ -71,5 +100,6 @@ fn wrong_password(bench: &Bench) -> Result<()> {
     ensure!(error.applied == Applied::No, "applied is {}", error.applied);
     let said = format!("{error} {error:?}");
     ensure!(!said.contains(secret), "the secret was told");
+    ensure!(!log.contains(secret), "the secret was logged");
     Ok(())
 }

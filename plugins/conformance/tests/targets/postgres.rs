@@ -7,6 +7,7 @@ use runsheet_sdk::{Class, Identity};
 use runsheet_test_servers::{Postgres, PostgresOptions};
 use std::any::Any;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// A target on a server that lets everybody in but the role `refused`.
@@ -168,7 +169,12 @@ impl Outside for Psql {
     /// A commit waits for a standby that there is not.
     fn hold_commits(&self, _database: &str, _table: &str) -> Result<Box<dyn Any>> {
         standby(&self.server, "nobody")?;
-        Ok(Box::new(Held { server: Arc::clone(&self.server) }))
+        let mut held = Held { server: Arc::clone(&self.server), probe: None };
+        // The server takes its time to see a new setting; that a commit of ours waits shows that it has.
+        while self.ask("postgres", WAITING)? == "0" {
+            held.probe();
+        }
+        Ok(Box::new(held))
     }
 
     fn shows_labels(&self) -> bool {
@@ -190,12 +196,33 @@ fn standby(server: &Postgres, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether a commit waits.
+const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+
 struct Held {
     server: Arc<Postgres>,
+    probe: Option<JoinHandle<()>>,
+}
+
+impl Held {
+    /// Commits something, unless that is under way.
+    fn probe(&mut self) {
+        if self.probe.as_ref().is_some_and(|probe| !probe.is_finished()) {
+            return;
+        }
+        let server = Arc::clone(&self.server);
+        self.probe = Some(std::thread::spawn(move || {
+            let sql = "SELECT pg_logical_emit_message(true, 'probe', '')";
+            server.execute("postgres", sql).expect("a commit that waits is let go");
+        }));
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         standby(&self.server, "").expect("commits wait no longer");
+        if let Some(probe) = self.probe.take() {
+            probe.join().expect("the probe has ended");
+        }
     }
 }
