@@ -141,7 +141,9 @@ impl Postgres {
         let begun = Instant::now();
         loop {
             match self.run() {
-                Err(error) if begun.elapsed() < SESSIONS_END && error.to_string().contains("still in use") => {
+                Err(error)
+                    if begun.elapsed() < SESSIONS_END && error.to_string().contains("still in use") =>
+                {
                     std::thread::sleep(Duration::from_millis(50));
                 }
                 other => return other,
@@ -208,7 +210,8 @@ impl Postgres {
     }
 
     fn client(&self, database: &str) -> Command {
-        let mut command = Command::new("psql");
+        // Not the distribution's script around it, which takes longer than what it runs.
+        let mut command = Command::new(binary("psql").unwrap_or_else(|_| PathBuf::from("psql")));
         command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database]);
         command.arg("-h").arg(self.folder.path()).arg("-p").arg(self.port.to_string());
         command
