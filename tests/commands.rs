@@ -15,7 +15,9 @@ fn site() -> Result<Site> {
 
 /// Runs the program without a config.
 fn alone(arguments: &[&str]) -> Result<Said> {
-    Ok(Said::of(Command::new(program()).args(arguments).stdin(Stdio::null()).output()?))
+    let mut command = Command::new(program());
+    command.args(arguments).env_remove("RUNSHEET_CONFIG").stdin(Stdio::null());
+    Ok(Said::of(command.output()?))
 }
 
 #[test]
@@ -149,6 +151,24 @@ fn split_says_of_each_statement_where_it_is_and_how_it_runs() -> Result<()> {
     }
     let lines: Vec<usize> = text.lines().filter_map(|line| line.find("segment")).collect();
     assert_eq!(lines.len(), 3, "{text}");
+    Ok(())
+}
+
+#[test]
+fn what_needs_no_instance_needs_no_config() -> Result<()> {
+    if std::path::Path::new("/etc/runsheet/config.toml").exists() {
+        println!("not shown: Runsheet is installed on this machine, and has a config");
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let sheet = folder.path().join("x.sql");
+    std::fs::write(&sheet, "SELECT 1;\n")?;
+    let said = alone(&["split", &sheet.display().to_string(), "--driver", "sqlite"])?;
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    assert_eq!(alone(&["drivers"])?.code, 0);
+    // A file that somebody names must be there.
+    assert_eq!(alone(&["--config", "/nonexistent.toml", "drivers"])?.code, 78);
+    assert_eq!(alone(&["status"])?.code, 78);
     Ok(())
 }
 

@@ -193,8 +193,10 @@ fn command(cli: Cli) -> anyhow::Result<Exit> {
         Command::Resolve { operate: Operate { of, reason }, applied, .. } => {
             operate::run(&load()?, &Request::Resolve { of, applied, reason })
         }
-        Command::Drivers { json } => drivers::run(&load()?, json),
+        Command::Drivers { json } => drivers::run(&Config::load_if_there(&config)?, json),
         Command::Config { command: ConfigCommand::Check } => config_check::run(&config),
-        Command::Split { sheet, driver, json } => split::run(&load()?, &sheet, &driver, json),
+        Command::Split { sheet, driver, json } => {
+            split::run(&Config::load_if_there(&config)?, &sheet, &driver, json)
+        }
     }
 }

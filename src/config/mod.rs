@@ -158,6 +158,18 @@ impl Config {
         read::load(path, &mut std::env::vars(), Secrets::Read)
     }
 
+    /// As [`Config::load_without_secrets`] for those who can do without any instance: where the file is the usual one and is
+    /// not there, everything is as it is by itself.
+    ///
+    /// # Errors
+    /// Everything that is wrong with a file that is there.
+    pub fn load_if_there(path: &Path) -> Result<Self, ConfigError> {
+        if path == Path::new(DEFAULT_PATH) && !path.exists() {
+            return read::of_variables(&mut std::env::vars());
+        }
+        Self::load_without_secrets(path)
+    }
+
     /// As [`Config::load`] for those who connect to no database: secrets stay where they are kept, and may be out of reach.
     ///
     /// # Errors

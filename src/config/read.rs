@@ -35,6 +35,21 @@ pub(super) fn load(
     for extra in extra_files(path)? {
         merge(&mut whole, file(&extra, &mut reading)?);
     }
+    put_together(whole, variables, reading)
+}
+
+/// A config without any file.
+pub(super) fn of_variables(
+    variables: &mut dyn Iterator<Item = (String, String)>,
+) -> Result<Config, ConfigError> {
+    put_together(toml::Table::new(), variables, Reading::new(Path::new(""), Secrets::Leave))
+}
+
+fn put_together(
+    mut whole: toml::Table,
+    variables: &mut dyn Iterator<Item = (String, String)>,
+    mut reading: Reading,
+) -> Result<Config, ConfigError> {
     for (name, value) in variables {
         variable(&mut whole, &name, value, &mut reading);
     }
