@@ -17,9 +17,9 @@ fn site() -> Result<Site> {
     let site = Site::on(&Engine::Sqlite, "")?;
     site.write("work/make.sql", "CREATE TABLE IF NOT EXISTS t (id INTEGER);\n")?;
     site.write("work/fail.sql", "INSERT INTO nowhere VALUES (1);\n")?;
-    site.write("work/good.plan.json", &plan_of(&[&[("one", NORTH, "make")]]))?;
-    site.write("work/bad.plan.json", &plan_of(&[&[("one", NORTH, "fail")]]))?;
-    site.write("work/stuck.plan.json", &plan_of(&[&[("one", NORTH, "fail")], &[("two", NORTH, "make")]]))?;
+    site.write("work/good.plan.json", plan_of(&[&[("one", NORTH, "make")]]))?;
+    site.write("work/bad.plan.json", plan_of(&[&[("one", NORTH, "fail")]]))?;
+    site.write("work/stuck.plan.json", plan_of(&[&[("one", NORTH, "fail")], &[("two", NORTH, "make")]]))?;
     Ok(site)
 }
 
@@ -58,7 +58,7 @@ fn waiting_follows_a_plan_to_its_end_and_ends_as_it_does() -> Result<()> {
     assert_eq!(again.code, 0, "{again:?}");
     assert_eq!(site.plan("good")?["stages"][0]["tasks"][0]["runs"].as_array().map(Vec::len), Some(1));
     // Another plan under its name is refused, and the first stays.
-    site.write("work/good.plan.json", &plan_of(&[&[("two", NORTH, "make")]]))?;
+    site.write("work/good.plan.json", plan_of(&[&[("two", NORTH, "make")]]))?;
     let other = submit(&site, "good.plan.json", &["--wait"])?;
     assert_eq!(other.code, 1, "{other:?}");
     assert!(
@@ -73,7 +73,7 @@ fn waiting_follows_a_plan_to_its_end_and_ends_as_it_does() -> Result<()> {
 fn sheets_that_are_named_go_along_with_the_plan() -> Result<()> {
     let mut site = site()?;
     site.write("elsewhere/far.sql", "CREATE TABLE far (id INTEGER);\n")?;
-    site.write("work/far.plan.json", &plan_of(&[&[("one", NORTH, "far"), ("two", NORTH, "make")]]))?;
+    site.write("work/far.plan.json", plan_of(&[&[("one", NORTH, "far"), ("two", NORTH, "make")]]))?;
     started(&mut site)?;
     let far = site.path("elsewhere/far.sql").display().to_string();
     let said = submit(&site, "far.plan.json", &[&far, "--wait"])?;

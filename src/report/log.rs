@@ -124,5 +124,5 @@ fn ended(subject: &Subject, runs: &[Run]) -> bool {
     let waits = |task: &TaskRow| matches!(task.status, TaskStatus::NotStarted | TaskStatus::Pending);
     let goes_on = matches!(subject.plan().status, PlanStatus::Running | PlanStatus::WaitingForSheets);
     let runs_now = runs.iter().any(|run| run.status == RunStatus::Running);
-    !runs_now && !(goes_on && subject.task().is_none_or(waits))
+    !(runs_now || goes_on && subject.task().is_none_or(waits))
 }
