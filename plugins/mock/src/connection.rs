@@ -154,7 +154,7 @@ impl Session {
             product: "mock".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             session: presence.number.to_string(),
-            session_start: format!("{:?}", presence.begun),
+            session_start: presence.begun.to_string(),
             system: format!("process {}", std::process::id()),
             database: self.name.clone(),
             user: "nobody".to_owned(),

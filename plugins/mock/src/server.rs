@@ -49,7 +49,7 @@ impl Server {
         sessions.last += 1;
         let presence = Arc::new(Presence {
             number: sessions.last,
-            begun: Instant::now(),
+            begun: jiff::Timestamp::now(),
             database: Arc::clone(database),
             keeps_lock,
             state: Mutex::new(State { label: label.to_owned(), ..State::default() }),
@@ -91,7 +91,7 @@ pub(crate) struct Database {
 /// A session as the server has it.
 pub(crate) struct Presence {
     pub number: u64,
-    pub begun: Instant,
+    pub begun: jiff::Timestamp,
     /// Where its lock is.
     database: Arc<Database>,
     /// Whether being killed leaves it the lock, where that rule is broken.
