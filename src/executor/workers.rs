@@ -6,7 +6,7 @@ use super::run;
 use crate::store::Store;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Drivers may be deep; the default of a thread in Rust is 2 MiB.
 const STACK_BYTES: usize = 8 << 20;
@@ -39,6 +39,7 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    /// Threads that have no job, whether they wait or are about to look for one.
     idle: usize,
 }
 
@@ -60,12 +61,13 @@ impl Workers {
     /// # Errors
     /// Where the system gives no further thread.
     pub fn run(&self, job: Job) -> std::io::Result<()> {
-        let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.shared.queue();
         queue.jobs.push_back(job);
         if queue.jobs.len() <= queue.idle {
             self.shared.wake.notify_one();
             return Ok(());
         }
+        queue.idle += 1;
         drop(queue);
         let shared = Arc::clone(&self.shared);
         std::thread::Builder::new()
@@ -76,21 +78,32 @@ impl Workers {
     }
 }
 
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the next job.
+    fn next(&self) -> Job {
+        let mut queue = self.queue();
+        loop {
+            if let Some(job) = queue.jobs.pop_front() {
+                queue.idle -= 1;
+                return job;
+            }
+            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
 fn work(shared: &Shared) {
     loop {
-        let job = {
-            let mut queue = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            loop {
-                if let Some(job) = queue.jobs.pop_front() {
-                    break job;
-                }
-                queue.idle += 1;
-                queue = shared.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
-                queue.idle -= 1;
-            }
-        };
+        let job = shared.next();
         let (task_id, run_id) = (job.task_id, job.run_id);
         let ended = catch_unwind(AssertUnwindSafe(|| run::run(&job, &shared.store, &shared.pool))).ok();
+        drop(job);
+        // Before anybody hears of it: the next job that this leads to finds this thread.
+        shared.queue().idle += 1;
         (shared.finished)(Finished { task_id, run_id, ended });
     }
 }
