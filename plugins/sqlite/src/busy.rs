@@ -26,7 +26,7 @@ impl Interrupt {
         *self.handle.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.get_interrupt_handle());
     }
 
-    /// A statement begins: what was canceled before it is over.
+    /// A call begins: what was canceled before it is over.
     pub fn begin(&self) {
         self.wanted.store(false, Ordering::Release);
     }

@@ -160,6 +160,7 @@ impl Connection for Session {
     }
 
     fn ping(&mut self) -> Result<(), Error> {
+        self.interrupt.begin();
         self.sqlite()?.query_row("SELECT 1", [], |_| Ok(())).map_err(error::from)
     }
 
@@ -239,18 +240,22 @@ impl Connection for Session {
     }
 
     fn prepare_ledger(&mut self) -> Result<(), Error> {
+        self.interrupt.begin();
         ledger::prepare(self)
     }
 
     fn write_mark(&mut self, mark: &Mark) -> Result<(), Error> {
+        self.interrupt.begin();
         ledger::write(self, mark)
     }
 
     fn read_marks(&mut self, task: &str) -> Result<Vec<Mark>, Error> {
+        self.interrupt.begin();
         ledger::read(self, task)
     }
 
     fn find_version(&mut self, schema_version: &str) -> Result<Option<Mark>, Error> {
+        self.interrupt.begin();
         ledger::find_version(self, schema_version)
     }
 }
