@@ -64,6 +64,7 @@ const FOUND: &[(&str, &str)] = &[
     ("cancel-ignored", "cancel-stops"),
     ("cancel-ends-session", "cancel-stops"),
     ("cancel-lingers", "cancel-hits-nothing-else"),
+    ("cancel-hits-ledger", "cancel-spares-waiting"),
     ("lost-says-no", "killed-in-statement"),
     ("lost-only-fails", "killed-in-statement"),
     ("commit-lost-says-no", "killed-in-commit"),

@@ -69,8 +69,13 @@ impl Session {
         body: impl FnOnce(&mut Self) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.options.enter(place);
-        self.presence.begin(&self.options)?;
-        let done = body(self);
+        let lingers = self.presence.begin(&self.options)?
+            && match place {
+                Place::Execute => self.fault(Fault::CancelLingers),
+                Place::Prepare | Place::Write => self.fault(Fault::CancelHitsLedger),
+                _ => false,
+            };
+        let done = if lingers { Err(Error::new(Class::Canceled, "canceled")) } else { body(self) };
         self.presence.rest();
         done
     }

@@ -130,6 +130,8 @@ faults! {
     CancelEndsSession = "cancel-ends-session",
     /// A cancel that comes when nothing runs hits the next statement.
     CancelLingers = "cancel-lingers",
+    /// A cancel that comes when nothing runs hits the ledger's next call.
+    CancelHitsLedger = "cancel-hits-ledger",
     /// A statement in whose middle the session ends is said not to have taken effect.
     LostSaysNo = "lost-says-no",
     /// A session that ends in the middle of a statement is only a failure.

@@ -118,18 +118,15 @@ pub(crate) enum Woken {
 }
 
 impl Presence {
-    /// A call begins: a cancel that came before it is over. Fails where the session is gone.
-    pub fn begin(&self, options: &Options) -> Result<(), Error> {
+    /// A call begins: a cancel that came before it is over; true where one came. Fails where the session is gone.
+    pub fn begin(&self, options: &Options) -> Result<bool, Error> {
         let mut state = hold(&self.state);
         if state.killed {
             let applied = if options.has(Fault::IdleUnknown) { Applied::Unknown } else { Applied::No };
             return Err(Error::lost("the session was ended before", applied));
         }
-        if std::mem::take(&mut state.canceled) && options.has(Fault::CancelLingers) {
-            return Err(Error::new(Class::Canceled, "canceled"));
-        }
         state.running = true;
-        Ok(())
+        Ok(std::mem::take(&mut state.canceled))
     }
 
     /// The call has ended.

@@ -1,9 +1,11 @@
 //! Cancel: it stops what runs, and nothing else.
 
+use super::ledger::mark;
 use crate::bench::Bench;
 use crate::case::{Case, Need};
 use anyhow::{Context, Result, bail, ensure};
-use runsheet_sdk::{Applied, Class, Facts, Failure};
+use runsheet::driver::Connection;
+use runsheet_sdk::{Applied, Class, Error, Facts, Failure};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,9 @@ use std::time::{Duration, Instant};
 const STRAY: u64 = 200;
 /// The first number of rows that may or may not be put in.
 const HIT: u64 = 1_000_000;
+
+/// How long a transaction is held while another session may wait for it.
+const HELD: Duration = Duration::from_millis(50);
 
 const NEEDS: &[Need] = &[Need::Fact(Facts::CANCEL)];
 
@@ -27,6 +32,12 @@ pub(super) fn cases() -> Vec<Case> {
             rule: "A cancel on an idle session, or at a statement's end, does not hit the next statement.",
             needs: NEEDS,
             check: hits_nothing_else,
+        },
+        Case {
+            name: "cancel-spares-waiting",
+            rule: "A cancel on an idle session does not hit its next call, also where that waits for another session.",
+            needs: &[Need::Fact(Facts::CANCEL), Need::Extension("rsd.ledger/1")],
+            check: spares_waiting,
         },
     ]
 }
@@ -80,6 +91,34 @@ fn hits_nothing_else(bench: &Bench) -> Result<()> {
             }
         };
         next.with_context(|| format!("the statement after cancel {round}"))?;
+    }
+    Ok(())
+}
+
+fn spares_waiting(bench: &Bench) -> Result<()> {
+    let (mut session, mut other) = (bench.open()?, bench.open()?);
+    session.prepare_ledger()?;
+    let table = bench.table(&mut other)?;
+    let task = bench.fresh_task();
+    type Call<'c> = &'c (dyn Fn(&mut Connection) -> Result<(), Error> + Sync);
+    let calls: [(&str, Call<'_>); 2] = [
+        ("a mark", &|session| session.write_mark(&mark(&task, 1))),
+        ("a transaction", &|session| session.begin().and_then(|()| session.rollback())),
+    ];
+    for (id, (what, call)) in (1..).zip(calls) {
+        other.begin()?;
+        bench.insert(&mut other, &table, id)?;
+        session.cancel_handle().cancel();
+        let called = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| call(&mut session));
+            // An engine without a server may let only one session write, and the other waits.
+            std::thread::sleep(if bench.has_server() { Duration::ZERO } else { HELD });
+            let committed = other.commit(&mut |_| {});
+            let called = thread.join().map_err(|_| anyhow::anyhow!("the thread of a call panicked"))?;
+            committed?;
+            anyhow::Ok(called)
+        })?;
+        called.with_context(|| format!("{what}, after a cancel on the idle session"))?;
     }
     Ok(())
 }
