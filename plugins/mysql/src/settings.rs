@@ -21,17 +21,21 @@
 //! | `non_transactional_dml` | `refuse` or `allow`: changes to rows of tables that know no transactions | `refuse` |
 
 use crate::judge;
-use runsheet_network::{Keys, Mode, Place, Reach, Tls, read_or_tell};
+use runsheet_network::{Mode, Place, Reach, Tls, read_or_tell};
 use runsheet_sdk::{Error, Settings};
 use std::path::PathBuf;
 use std::time::Duration;
 
-const KNOWN: [&str; 12] = [
+const KNOWN: &[&str] = &[
     "host",
     "socket",
     "port",
     "user",
     "password",
+    "tls",
+    "tls_ca",
+    "tls_cert",
+    "tls_key",
     "server_public_key",
     "connect_timeout",
     "keepalive",
@@ -62,8 +66,7 @@ pub(crate) struct Options {
 impl Options {
     /// Reads them. Every fault that can be seen without connecting is told.
     pub fn read(settings: &Settings) -> Result<Self, Vec<Error>> {
-        let known: Vec<&str> = KNOWN.iter().chain(&Keys::TLS).chain(&judge::KNOWN).copied().collect();
-        let mut faults = settings.unknown(&known);
+        let mut faults = settings.unknown(KNOWN);
         let place = place(settings, &mut faults);
         let user = read_or_tell(settings.required("user"), &mut faults).unwrap_or_default().to_owned();
         if user.contains('\0') {

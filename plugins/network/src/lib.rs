@@ -12,6 +12,6 @@ mod stream;
 mod verify;
 
 pub use reach::{Peer, Place, Reach};
-pub use settings::{Keys, Mode, Tls, read_or_tell};
+pub use settings::{Mode, Tls, read_or_tell};
 pub use socket::Deadline;
 pub use stream::{Heard, Stream};

@@ -19,14 +19,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The names of these settings.
-pub struct Keys;
-
-impl Keys {
-    /// All of them.
-    pub const TLS: [&str; 4] = ["tls", "tls_ca", "tls_cert", "tls_key"];
-}
-
 /// What `tls` says. The words mean what libpq's `sslmode` means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {

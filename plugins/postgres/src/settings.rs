@@ -18,23 +18,28 @@
 //! | `search_path` | where names without a schema are looked for | the account's |
 //! | `ledger_schema` | the schema of the ledger's table, made where it is missing | `runsheet` |
 
-use runsheet_network::{Keys, Mode, Place, Reach, Tls, read_or_tell};
+use runsheet_network::{Mode, Place, Reach, Tls, read_or_tell};
 use runsheet_sdk::{Error, Settings};
 use std::path::Path;
 use std::time::Duration;
 
-const KNOWN: [&str; 11] = [
+const KNOWN: &[&str] = &[
     "host",
     "port",
     "user",
     "password",
+    "tls",
+    "tls_ca",
+    "tls_cert",
+    "tls_key",
     "channel_binding",
     "connect_timeout",
     "keepalive",
     "charset",
+    "statement_timeout",
+    "lock_timeout",
     "search_path",
     "ledger_schema",
-    "statement_timeout",
 ];
 /// The longest name that the server keeps.
 pub(crate) const NAME_BYTES_MAX: usize = 63;
@@ -67,8 +72,7 @@ pub(crate) struct Options {
 impl Options {
     /// Reads them. Every fault that can be seen without connecting is told.
     pub fn read(settings: &Settings) -> Result<Self, Vec<Error>> {
-        let known: Vec<&str> = KNOWN.iter().chain(&["lock_timeout"]).chain(&Keys::TLS).copied().collect();
-        let mut faults = settings.unknown(&known);
+        let mut faults = settings.unknown(KNOWN);
         let host = read_or_tell(settings.required("host"), &mut faults).unwrap_or_default().to_owned();
         let port = read_or_tell(settings.number("port", 5432, 1..=65_535), &mut faults);
         let port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(5432);
