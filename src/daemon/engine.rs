@@ -129,12 +129,14 @@ impl Engine {
                 event = events.recv() => event,
                 () = tokio::time::sleep(wait) => None,
             };
+            // Asked before what has come is worked off: a plan that the inbox told of before it fell idle is among that.
+            let inbox_is_idle = self.parts.inbox.is_idle();
             if let Some(event) = event {
                 self.on(event);
-                // What has come meanwhile is worked off before the clock is looked at again.
-                while let Ok(event) = events.try_recv() {
-                    self.on(event);
-                }
+            }
+            // What has come meanwhile is worked off before the clock is looked at again.
+            while let Ok(event) = events.try_recv() {
+                self.on(event);
             }
             self.time_passed();
             if let Some((last, every)) = &mut beat
@@ -143,7 +145,7 @@ impl Engine {
                 systemd::alive();
                 *last = Instant::now();
             }
-            if let Some(exit) = self.ended() {
+            if let Some(exit) = self.ended(inbox_is_idle) {
                 self.close();
                 return exit;
             }
@@ -441,7 +443,7 @@ impl Engine {
     }
 
     /// Why the daemon is to end now, if it is.
-    fn ended(&self) -> Option<Exit> {
+    fn ended(&self, inbox_is_idle: bool) -> Option<Exit> {
         if let Some(exit) = self.failed {
             return Some(exit);
         }
@@ -452,7 +454,7 @@ impl Engine {
             && self.running.is_empty()
             && self.unrecorded == 0
             && !self.schedule.has_work()
-            && self.parts.inbox.is_idle();
+            && inbox_is_idle;
         idle.then_some(Exit::Idle)
     }
 
