@@ -137,7 +137,7 @@ pub fn reads_nothing_twice<S: Splitter>(
                 if from < to {
                     shown[from..to]
                         .iter_mut()
-                        .zip(b"'\"`;*/)$\n".iter().cycle())
+                        .zip(b"'\"`;*/)$\n\\.\n".iter().cycle())
                         .for_each(|(byte, bad)| *byte = *bad);
                     overwritten = to;
                 }

@@ -12,6 +12,8 @@ const WORD_BYTES_MAX: usize = 24;
 #[derive(Debug, Default)]
 pub(super) struct Words {
     kept: Vec<String>,
+    /// Whether no further word would tell anything.
+    settled: bool,
     writes: bool,
     /// Whether the body's language was named, and AS was the last word.
     language: bool,
@@ -20,6 +22,9 @@ pub(super) struct Words {
 
 impl Words {
     pub fn push(&mut self, word: &[u8]) {
+        if self.settled {
+            return;
+        }
         let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
         if self.word(0) == "set" && self.word(1) == "statement" && is(b"for") {
             // SET STATEMENT … FOR is what stands behind it.
@@ -33,6 +38,8 @@ impl Words {
         if self.kept.len() < KEPT_MAX {
             let short = word.get(..word.len().min(WORD_BYTES_MAX)).unwrap_or_default();
             self.kept.push(String::from_utf8_lossy(short).to_lowercase());
+            self.settled =
+                matches!(self.word(0), "insert" | "update" | "delete" | "replace" | "select" | "values");
         }
     }
 
@@ -41,6 +48,9 @@ impl Words {
     }
 
     pub fn sign(&mut self, sign: u8) {
+        if self.settled {
+            return;
+        }
         self.last_is_as = false;
         if matches!(sign, b'`' | b'@' | b'=' | b'.' | b':') && self.kept.len() < KEPT_MAX {
             self.kept.push(char::from(sign).to_string());

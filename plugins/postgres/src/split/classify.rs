@@ -13,6 +13,8 @@ const WORD_BYTES_MAX: usize = 24;
 #[derive(Debug, Default)]
 pub(super) struct Words {
     kept: Vec<String>,
+    /// Whether no further word would tell anything.
+    settled: bool,
     last_is_from: bool,
     /// COPY … FROM STDIN, or STDOUT, which the server takes for the same.
     from_client: bool,
@@ -26,6 +28,9 @@ pub(super) struct Words {
 
 impl Words {
     pub fn push(&mut self, word: &[u8], parentheses: u32) {
+        if self.settled {
+            return;
+        }
         let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
         self.writes |=
             matches!(word.len(), 5 | 6) && (is(b"insert") || is(b"update") || is(b"delete") || is(b"merge"));
@@ -36,6 +41,7 @@ impl Words {
         if self.kept.len() < KEPT_MAX {
             let short = word.get(..word.len().min(WORD_BYTES_MAX)).unwrap_or_default();
             self.kept.push(String::from_utf8_lossy(short).to_lowercase());
+            self.settled = matches!(self.word(0), "insert" | "update" | "delete" | "select" | "values");
         }
         self.from_client |= self.last_is_from && (is(b"stdin") || is(b"stdout"));
         self.last_is_from = is(b"from");

@@ -3,9 +3,21 @@
 /// A word or number that is longer means nothing, and its end is not waited for; a tag cannot be longer.
 pub(super) const BYTES_MAX: usize = 1024;
 
+/// The bytes that can stand in a word.
+const WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] =
+            byte >= 0x80 || matches!(byte as u8, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'$');
+        byte += 1;
+    }
+    table
+};
+
 /// Whether a byte can stand in a word.
 pub(super) fn is_word(byte: u8) -> bool {
-    is_word_start(byte) || byte.is_ascii_digit() || byte == b'$'
+    WORD[usize::from(byte)]
 }
 
 /// Whether a byte can begin a word.

@@ -61,6 +61,8 @@ fn what_looks_like_a_quote_or_comment_and_is_none_ends_with_its_semicolon() {
     cuts("SELECT $1a; SELECT 1", &["query: SELECT $1a", "query: SELECT 1"]);
     cuts("SELECT 'a\\'; SELECT 1", &["query: SELECT 'a\\'", "query: SELECT 1"]);
     cuts("SELECT typE'a\\'; SELECT 1", &["query: SELECT typE'a\\'", "query: SELECT 1"]);
+    cuts("SELECT 1E'a\\'; SELECT 1", &["query: SELECT 1E'a\\'", "query: SELECT 1"]);
+    cuts("SELECT 1a$b$; SELECT 1$$;$$", &["query: SELECT 1a$b$", "query: SELECT 1$$;$$"]);
     cuts("SELECT 1 - -2; -- a\rSELECT 1", &["query: SELECT 1 - -2", "query: SELECT 1"]);
 }
 

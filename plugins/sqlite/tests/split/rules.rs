@@ -63,6 +63,7 @@ fn a_long_statement_in_small_chunks_is_read_once() {
         ("values", "INSERT INTO t VALUES (0)", ", (1, 'a', x'FF')", "; SELECT 1"),
         ("words", "SELECT a", " and word + 'x'", "; SELECT 1"),
         ("a word", "SELECT ", "word", "; SELECT 1"),
+        ("a word where one could mean something", "CREATE ", "word", "; SELECT 1"),
         (
             "a body",
             "CREATE TRIGGER g AFTER INSERT ON t BEGIN ",
