@@ -111,7 +111,12 @@ pub fn run(options: Options) -> Result<Exit, Error> {
             config.instances.keys().cloned().collect(),
             store.clone(),
             sheets.clone(),
-            Box::new(move |plan| to_engine.send(Event::Accepted(plan))),
+            Box::new(move |news| {
+                to_engine.send(match news {
+                    inbox::News::Accepted(plan) => Event::Accepted(plan),
+                    inbox::News::Failed(why) => Event::StoreFailed(why),
+                });
+            }),
         )
         .map_err(Error::Inbox)?;
         let socket = config.daemon.socket.clone();

@@ -2,26 +2,31 @@
 //! these is made good by the next look, because every step can be done again.
 
 mod batch;
+mod complete;
 mod lookup;
+mod put_off;
+mod sheet_json;
+mod surplus;
 
 use super::file::{ReadFile, Root};
-use super::name::{Kind, SUBMITTED, plan_name, sheet_places};
+use super::name::{Kind, SUBMITTED, plan_name, sheet_places, shown};
 use super::reject::{Refused, reject};
 use super::scan::{Candidate, Looked, Stamp, Thing};
-use super::{Accepted, Options, shelf};
+use super::{News, Options, Tell, shelf};
 use crate::plan::{self, PlanName, SheetName};
-use crate::store::{self, PlanRow, PlanStatus, Reader, Sheets, Store};
+use crate::store::{self, PlanRow, Reader, SheetUser, Sheets, Store};
 use batch::Batch;
+use put_off::PutOff;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How many plans and sheets are taken in with one transaction.
 const BATCH_MAX: usize = 1_000;
-/// How long a file that could not be read is left alone.
-const UNREADABLE_WAIT: Duration = Duration::from_secs(30);
+/// How many folders are remembered in which a plan was dropped again.
+const AGAIN_MAX: usize = 100_000;
 
 /// What takes files in.
 pub(super) struct Intake {
@@ -30,62 +35,95 @@ pub(super) struct Intake {
     store: Store,
     reader: Reader,
     sheets: Sheets,
-    accepted: Accepted,
-    /// Plans that stop in the middle, and when they are given up.
+    tell: Tell,
+    /// Files that only lack their end, and when they are given up.
     broken_off: HashMap<PathBuf, Instant>,
-    /// Files that could not be read, and when they are tried again.
-    unreadable: HashMap<PathBuf, Instant>,
-    /// The settled sheets at the last look that tried to complete plans.
-    tried: HashSet<(PathBuf, Stamp)>,
+    /// Files with which something went wrong that may go right later.
+    put_off: PutOff,
+    /// The sheets that were there when the plans that wait were last tried; nothing where they must be tried anew.
+    tried: Option<HashSet<(PathBuf, Stamp)>>,
+    /// The sheets that nobody asks for, as far as is known.
+    idle_sheets: HashSet<(PathBuf, Stamp)>,
+    /// The sheets of plans that were dropped once more, in another folder than at first.
+    again: Vec<SheetUser>,
+}
+
+/// How many bytes a file may have, what says so, and what to do about it.
+#[derive(Clone, Copy)]
+struct Limit<'a> {
+    bytes: u64,
+    what: &'a str,
+    help: &'a str,
 }
 
 impl Intake {
-    pub fn new(options: Options, store: Store, sheets: Sheets, accepted: Accepted) -> io::Result<Self> {
+    pub fn new(options: Options, root: Root, store: Store, sheets: Sheets, tell: Tell) -> io::Result<Self> {
         Ok(Self {
-            root: Root::open(&options.inbox)?,
+            root,
             reader: store.reader().map_err(io::Error::other)?,
+            put_off: PutOff::new(options.rescan),
             options,
             store,
             sheets,
-            accepted,
+            tell,
             broken_off: HashMap::new(),
-            unreadable: HashMap::new(),
-            tried: HashSet::new(),
+            tried: None,
+            idle_sheets: HashSet::new(),
+            again: Vec::new(),
         })
     }
 
-    /// When a file that was put off is due.
-    pub fn next_due(&self) -> Option<Instant> {
-        self.broken_off.values().chain(self.unreadable.values()).min().copied()
+    /// Another folder stands where the inbox is.
+    pub fn set_root(&mut self, root: Root) {
+        self.root = root;
     }
 
-    /// Moves sheets whose plan was recorded just before a crash.
-    pub fn finish_earlier(&mut self) {
-        if let Err(error) = lookup::finish_earlier(self) {
-            tracing::warn!("what an earlier start had taken in could not be moved out of the inbox: {error}");
-        }
+    /// What was put off is tried at the next look.
+    pub fn try_again(&mut self) {
+        self.put_off.try_again();
+    }
+
+    /// When a file is due that is waited for.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.broken_off.values().min().copied()
+    }
+
+    /// When something is due that went wrong.
+    pub fn next_try(&self) -> Option<Instant> {
+        self.put_off.next_due()
     }
 
     /// Takes in what is settled. True where something was, or was refused.
-    pub fn take(&mut self, looked: &Looked, instances: &BTreeSet<String>, now: Instant) -> bool {
-        let exists = |place: &PathBuf, _: &mut Instant| {
-            looked.settled.contains_key(place) || looked.unsettled.contains_key(place)
-        };
-        self.broken_off.retain(exists);
-        self.unreadable.retain(|place, until| exists(place, until) && *until > now);
+    pub fn take(
+        &mut self,
+        looked: &Looked,
+        instances: &BTreeSet<String>,
+        now: Instant,
+        goes_on: &dyn Fn() -> bool,
+    ) -> bool {
+        let exists =
+            |place: &Path| looked.settled.contains_key(place) || looked.unsettled.contains_key(place);
+        self.broken_off.retain(|place, _| exists(place));
+        self.put_off.look(exists, now);
         let mut took = false;
-        for (candidate, _) in looked.of_kind(Kind::SheetJson) {
-            took |= self.sheet_json(candidate);
+        for group in looked.of_kind(Kind::SheetJson).chunks(BATCH_MAX).take_while(|_| goes_on()) {
+            took |= self.sheets_in_json(group, now);
         }
-        let plans = looked.of_kind(Kind::Plan);
-        for group in plans.chunks(BATCH_MAX) {
+        for group in looked.of_kind(Kind::Plan).chunks(BATCH_MAX).take_while(|_| goes_on()) {
             let mut batch = Batch::default();
             for (candidate, since) in group {
                 took |= self.plan(candidate, *since, looked, instances, &mut batch, now);
             }
             took |= self.commit(batch);
         }
-        took | self.complete(looked)
+        if goes_on() {
+            took |= self.refuse_links(looked);
+            took |= self.complete(looked);
+        }
+        if goes_on() && !took {
+            took |= self.clear_surplus(looked);
+        }
+        took
     }
 
     /// Does what may fail with a file, and says it once where it does.
@@ -93,45 +131,82 @@ impl Intake {
         match result {
             Ok(value) => Some(value),
             Err(error) => {
-                tracing::warn!("{}: {what}: {error}; it is tried again", place.display());
-                self.unreadable.insert(place.to_path_buf(), Instant::now() + UNREADABLE_WAIT);
+                if self.put_off.add(place, &format!("{what}: {error}")) {
+                    tracing::warn!("{}: {what}: {error}; it is tried again", shown(place));
+                }
                 None
             }
         }
     }
 
-    fn refuse(&mut self, place: &Path, refused: &Refused) -> bool {
-        let result = reject(&self.options.inbox, &self.options.rejected, place, refused);
-        self.attempt(place, "it is refused, but cannot be moved to rejected/", result).is_some()
+    /// The state could not be read, so nothing is decided by it.
+    fn ask<T>(&mut self, read: impl FnOnce(&rusqlite::Connection) -> Result<T, store::Error>) -> Option<T> {
+        self.reader
+            .read(read)
+            .map_err(|error| tracing::error!("the inbox cannot ask the state: {error}"))
+            .ok()
     }
 
-    /// The bytes of a settled file. The inner nothing: it is not to be taken now.
-    fn bytes(&mut self, candidate: &Candidate, limit: u64, what: &str) -> Option<Vec<u8>> {
+    fn refuse(&mut self, place: &Path, stamp: Stamp, refused: &Refused) -> bool {
+        let result = reject(&self.root, &self.options.rejected, place, stamp, refused);
+        let done = self.attempt(place, "it is refused, but cannot be moved to rejected/", result);
+        self.remove_submitted(place);
+        done == Some(true)
+    }
+
+    /// Moves a file that was taken in. True where it is gone from the inbox.
+    fn shelve(&mut self, place: &Path, stamp: Stamp, folder: &Path) -> bool {
+        let moved = shelf::move_into(&self.root, place, stamp, folder);
+        let moved = self.attempt(place, "it was taken in, but cannot be moved to accepted/", moved);
+        self.remove_submitted(place);
+        matches!(moved, Some(Some(_)))
+    }
+
+    fn shelf(&self, name: &PlanName) -> PathBuf {
+        self.options.accepted.join(&name.project).join(&name.plan)
+    }
+
+    /// The bytes of a settled file; nothing where it is not to be taken now. The flag is set where it was refused.
+    fn bytes(&mut self, candidate: &Candidate, limit: Limit<'_>, refused: &mut bool) -> Option<Vec<u8>> {
         let place = &candidate.place;
-        if self.unreadable.contains_key(place) {
+        if self.put_off.contains(place) {
             return None;
         }
         let stamp = match candidate.thing {
             Thing::File(stamp) => stamp,
-            Thing::Other(thing, _) => {
-                let message = format!("it is {thing}; only plain files are taken in");
-                self.refuse(place, &Refused::sentence(place, message, "Drop the file itself."));
+            Thing::Other(thing, stamp) => {
+                *refused = self.refuse(place, stamp, &Refused::no_file(place, thing));
                 return None;
             }
         };
-        let read = self.root.read(place, stamp, limit);
+        let read = self.root.read(place, stamp, limit.bytes);
         match self.attempt(place, "it cannot be read", read)? {
             ReadFile::Whole(bytes) => Some(bytes),
             ReadFile::Changed => None,
             ReadFile::TooLarge(size) => {
-                let message = format!("it has {size} bytes, and {what} allows {limit}");
-                self.refuse(
-                    place,
-                    &Refused::sentence(place, message, "Raise the limit in the config, or cut the file."),
-                );
+                let message = format!("it has {size} bytes, and {} allows {}", limit.what, limit.bytes);
+                *refused = self.refuse(place, stamp, &Refused::sentence(place, message, limit.help));
                 None
             }
         }
+    }
+
+    /// Refuses a file for its faults, unless only its end is missing and may still come.
+    fn faulty(
+        &mut self,
+        candidate: &Candidate,
+        since: Instant,
+        now: Instant,
+        text: &str,
+        faults: plan::Faults,
+    ) -> bool {
+        let (place, give_up) = (&candidate.place, since + self.options.settle_max);
+        if faults.is_unfinished() && now < give_up {
+            self.broken_off.insert(place.clone(), give_up);
+            return false;
+        }
+        self.broken_off.remove(place);
+        self.refuse(place, candidate.thing.stamp(), &Refused::faults(place, text, faults))
     }
 
     fn plan(
@@ -143,87 +218,87 @@ impl Intake {
         batch: &mut Batch,
         now: Instant,
     ) -> bool {
-        let place = candidate.place.clone();
-        let Some(bytes) = self.bytes(candidate, self.options.max_plan_bytes, "`inbox.max_plan_bytes`") else {
-            return false;
+        let (place, stamp) = (&candidate.place, candidate.thing.stamp());
+        let limit = Limit {
+            bytes: self.options.max_plan_bytes,
+            what: "`inbox.max_plan_bytes`",
+            help: "Raise the limit in the config, or make more than one plan of it.",
         };
+        let mut refused = false;
+        let Some(bytes) = self.bytes(candidate, limit, &mut refused) else { return refused };
         let text = match plan::text_of(&bytes) {
             Ok(text) => text,
-            Err((faults, shown)) => return self.refuse(&place, &Refused::faults(&place, &shown, faults)),
+            Err((faults, shown)) => return self.faulty(candidate, since, now, &shown, faults),
         };
-        let where_ = plan::Place { name: plan_name(&place), instances: Some(instances) };
-        let parsed = match plan::parse(text, &where_) {
+        let from = plan::Place { name: plan_name(place), instances: Some(instances) };
+        let parsed = match plan::parse(text, &from) {
             Ok(parsed) => parsed,
-            Err(faults) => {
-                let give_up = since + self.options.settle_max;
-                if faults.is_unfinished() && now < give_up {
-                    self.broken_off.insert(place, give_up);
-                    return false;
-                }
-                self.broken_off.remove(&place);
-                return self.refuse(&place, &Refused::faults(&place, text, faults));
-            }
+            Err(faults) => return self.faulty(candidate, since, now, text, faults),
         };
-        self.broken_off.remove(&place);
-        let sha256 = hex(&bytes);
-        let name = parsed.name.to_string();
-        let known = self.reader.read(|connection| store::plan_by_name(connection, &name));
+        self.broken_off.remove(place);
+        let (name, sha256) = (parsed.name.to_string(), hex(&bytes));
+        let Some(known) = self.ask(|connection| store::plan_by_name(connection, &name)) else { return false };
         match known {
-            Ok(None) => match batch.sha256_of(&name) {
-                None => self.new_plan(&place, &parsed, sha256, text, looked, batch),
+            None => match batch.sha256_of(&name) {
+                None => self.new_plan(candidate, &parsed, sha256, text, looked, batch),
                 Some(first) if first == sha256 => false,
                 Some(_) => {
                     let message =
                         format!("another file in the inbox is the plan {name} too, with other bytes");
-                    self.refuse(&place, &Refused::sentence(&place, message, "Give one of them another name."))
+                    let help = "Give one of them another name.";
+                    self.refuse(place, stamp, &Refused::sentence(place, message, help))
                 }
             },
-            Ok(Some(first)) if first.sha256 == sha256 => self.same_plan(&place, &parsed.name, &first),
-            Ok(Some(first)) => self.refuse(&place, &other_plan(&place, &first, &sha256)),
-            Err(error) => {
-                tracing::error!("the inbox cannot ask the state: {error}");
-                false
-            }
+            Some(first) if first.sha256 == sha256 => self.same_plan(candidate, &parsed, &first),
+            Some(first) => self.refuse(place, stamp, &other_plan(place, &first, &sha256)),
         }
     }
 
     /// The same plan again: nothing happens to it, and the file goes to the others.
-    fn same_plan(&mut self, place: &Path, name: &PlanName, first: &PlanRow) -> bool {
-        let taken = jiff::Timestamp::from_millisecond(first.accepted_time).unwrap_or_default();
-        tracing::info!(
-            "{}: the plan {name} is known with the same bytes since {taken:.0}; nothing to do",
-            place.display()
-        );
-        let moved = shelf::move_into(&self.options.inbox.join(place), &self.shelf(name));
-        self.attempt(place, "it cannot be moved to accepted/", moved).is_some()
-    }
-
-    fn shelf(&self, name: &PlanName) -> PathBuf {
-        self.options.accepted.join(&name.project).join(&name.plan)
+    fn same_plan(&mut self, candidate: &Candidate, parsed: &plan::Plan, first: &PlanRow) -> bool {
+        let (place, taken) = (&candidate.place, time(first.accepted_time));
+        let moved = self.shelve(place, candidate.thing.stamp(), &self.shelf(&parsed.name));
+        if moved {
+            tracing::info!(
+                "{}: the plan {} is known with the same bytes since {taken}; nothing to do",
+                shown(place),
+                parsed.name
+            );
+            let folder = folder_of(place);
+            if folder != Path::new(&first.folder) && self.again.len() < AGAIN_MAX {
+                let folder = folder.to_string_lossy();
+                self.again.extend(sheets_of(parsed).into_iter().map(|sheet| SheetUser {
+                    plan: first.name.clone(),
+                    folder: folder.clone().into_owned(),
+                    sheet: sheet.to_string(),
+                }));
+                self.idle_sheets.clear();
+            }
+        }
+        moved
     }
 
     fn new_plan(
         &mut self,
-        place: &Path,
+        candidate: &Candidate,
         parsed: &plan::Plan,
         sha256: String,
         text: &str,
         looked: &Looked,
         batch: &mut Batch,
     ) -> bool {
-        let folder = place.parent().unwrap_or(Path::new("")).to_path_buf();
-        let names: BTreeSet<&SheetName> =
-            parsed.steps.iter().flat_map(|step| &step.specs).map(|spec| &spec.sheet).collect();
-        let found = match self.sheets_of(&folder, names.into_iter(), looked, batch) {
+        let (place, stamp) = (&candidate.place, candidate.thing.stamp());
+        let folder = folder_of(place);
+        let found = match self.sheets_of(folder, sheets_of(parsed).into_iter(), looked, batch) {
             Ok(found) => found,
-            Err(lookup::Problem::Conflict { sheet_place, refused }) => {
-                let also = self.refuse(&sheet_place, &refused);
-                return self.refuse(place, &refused) | also;
+            Err(lookup::Problem::Conflict(conflict)) => {
+                let sheet = self.refuse(&conflict.place, conflict.stamp, &conflict.refused);
+                return self.refuse(place, stamp, &conflict.refused) | sheet;
             }
             Err(lookup::Problem::Later) => return false,
         };
-        let new = batch::new_plan(parsed, sha256, text, &folder);
-        batch.add_plan(place.to_path_buf(), parsed.name.clone(), new, found);
+        let new = batch::new_plan(parsed, sha256, text, folder);
+        batch.add_plan((place.clone(), stamp), parsed.name.clone(), new, found);
         false
     }
 
@@ -232,41 +307,38 @@ impl Intake {
         if batch.is_empty() {
             return false;
         }
-        if let Err(error) = self.sheets.sync() {
-            tracing::error!("sheets could not be made durable: {error}");
-            return false;
-        }
         let (record, files) = batch.split();
-        let ready = match self.store.write_and_wait(move |connection| record.write(connection)) {
-            Ok(ready) => ready,
-            Err(error) => {
-                tracing::error!("nothing could be taken in, because it cannot be recorded: {error}");
-                return false;
-            }
-        };
-        for (place, name) in files {
-            let moved = shelf::move_into(&self.options.inbox.join(&place), &self.shelf(&name));
+        let recorded = self.record(move |connection| record.write(connection));
+        let Some(recorded) = recorded else { return false };
+        for ((place, stamp), name) in files {
             // A sheet that two plans share is moved with the first.
-            if moved.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-                continue;
-            }
-            self.attempt(&place, "it was taken in, but cannot be moved to accepted/", moved);
-            self.remove_submitted(&place);
+            self.shelve(&place, stamp, &self.shelf(&name));
         }
-        for plan in ready {
+        for plan in recorded {
             tracing::info!(plan = plan.name, ready = plan.ready, "taken in");
             if plan.ready {
-                (self.accepted)(plan.id);
+                (self.tell)(News::Accepted(plan.id));
             }
         }
         true
     }
 
+    /// Makes the sheets that were copied durable, and then records what needs them. Where that fails, the daemon must end.
+    fn record<T: Send + 'static>(
+        &mut self,
+        write: impl FnOnce(&rusqlite::Connection) -> Result<T, store::Error> + Send + 'static,
+    ) -> Option<T> {
+        let written = self.sheets.sync().and_then(|()| self.store.write_and_wait(write));
+        if let Err(error) = &written {
+            tracing::error!("nothing can be taken in, because it cannot be recorded: {error}");
+            self.tried = None;
+            (self.tell)(News::Failed(error.to_string()));
+        }
+        written.ok()
+    }
+
     /// Removes the folders that `submit` made for a plan, once they are empty. Folders that people made stay.
     fn remove_submitted(&self, place: &Path) {
-        let is_submitted = |folder: &Path| {
-            folder.iter().any(|part| part.to_str().is_some_and(|part| part.starts_with(SUBMITTED)))
-        };
         for folder in place.ancestors().skip(1).take_while(|folder| is_submitted(folder)) {
             // One that still holds something stays, and so do those around it.
             if std::fs::remove_dir(self.options.inbox.join(folder)).is_err() {
@@ -275,113 +347,45 @@ impl Intake {
         }
     }
 
-    /// Gives plans that wait the sheets that have come.
-    fn complete(&mut self, looked: &Looked) -> bool {
-        let settled: HashSet<(PathBuf, Stamp)> = looked
-            .of_kind(Kind::Sheet)
-            .into_iter()
-            .filter_map(|(candidate, _)| match candidate.thing {
-                Thing::File(stamp) => Some((candidate.place.clone(), stamp)),
-                Thing::Other(..) => None,
-            })
-            .collect();
-        self.refuse_links(looked);
-        if settled == self.tried && !settled.is_empty() {
-            return false;
-        }
-        let waiting = match self.reader.read(store::plans_waiting_for_sheets) {
-            Ok(waiting) => waiting,
-            Err(error) => {
-                tracing::error!("the inbox cannot ask the state: {error}");
-                return false;
-            }
-        };
-        let mut took = false;
-        for group in waiting.chunks(BATCH_MAX) {
-            let mut batch = Batch::default();
-            for plan in group {
-                took |= self.complete_plan(plan, looked, &mut batch);
-            }
-            took |= self.commit(batch);
-        }
-        self.tried = settled;
-        took
-    }
-
-    fn complete_plan(&mut self, plan: &PlanRow, looked: &Looked, batch: &mut Batch) -> bool {
-        assert!(plan.status == PlanStatus::WaitingForSheets, "only plans that wait are asked for");
-        let Ok(name) = plan.name.parse::<PlanName>() else { return false };
-        let names: BTreeSet<SheetName> =
-            match self.reader.read(|connection| store::tasks_of_plan(connection, plan.id)) {
-                Ok(tasks) => tasks.iter().filter_map(|task| task.sheet.parse().ok()).collect(),
-                Err(_) => return false,
-            };
-        match self.sheets_of(Path::new(&plan.folder), names.iter(), looked, batch) {
-            Ok(found) => {
-                if found.missing == 0 || !found.taken.is_empty() {
-                    batch.add_sheets(plan.id, name, found);
-                }
-                false
-            }
-            Err(lookup::Problem::Conflict { sheet_place, refused }) => self.refuse(&sheet_place, &refused),
-            Err(lookup::Problem::Later) => false,
-        }
-    }
-
     /// Sheets that are no files are refused even where no plan asks for them.
-    fn refuse_links(&mut self, looked: &Looked) {
+    fn refuse_links(&mut self, looked: &Looked) -> bool {
+        let mut refused = false;
         for (candidate, _) in looked.of_kind(Kind::Sheet) {
-            if matches!(candidate.thing, Thing::Other(..)) {
-                self.bytes(candidate, 0, "");
+            if let Thing::Other(thing, stamp) = candidate.thing
+                && !self.put_off.contains(&candidate.place)
+            {
+                let place = &candidate.place;
+                refused |= self.refuse(place, stamp, &Refused::no_file(place, thing));
             }
         }
-    }
-
-    fn sheet_json(&mut self, candidate: &Candidate) -> bool {
-        let place = candidate.place.clone();
-        // Base64 takes four bytes for three.
-        let limit = self.options.max_sheet_bytes.saturating_mul(4) / 3 + (1 << 16);
-        let Some(bytes) = self.bytes(candidate, limit, "`inbox.max_sheet_bytes`") else { return false };
-        let text = match plan::text_of(&bytes) {
-            Ok(text) => text,
-            Err((faults, shown)) => return self.refuse(&place, &Refused::faults(&place, &shown, faults)),
-        };
-        let sheet = match plan::parse_sheet(text) {
-            Ok(sheet) => sheet,
-            Err(faults) => return self.refuse(&place, &Refused::faults(&place, text, faults)),
-        };
-        let name = sheet.name.to_string();
-        let known = self.reader.read(|connection| store::sheet_by_name(connection, &name));
-        let sha256 = hex(&sheet.content);
-        if let Ok(Some(first)) = &known
-            && first.sha256 != sha256
-        {
-            let refused = lookup::other_sheet(&place, &sheet.name, first, &sha256);
-            return self.refuse(&place, &refused);
-        }
-        let put = self.sheets.put(&mut sheet.content.as_slice(), self.options.max_sheet_bytes);
-        let put = put
-            .map_err(io::Error::other)
-            .and_then(|put| self.sheets.sync().map(|()| put).map_err(io::Error::other));
-        let Some((sha256, size)) = self.attempt(&place, "it cannot be stored", put) else { return false };
-        let row = store::SheetRow { name, sha256, size, taken_time: jiff::Timestamp::now().as_millisecond() };
-        if let Err(error) = self.store.write_and_wait(move |connection| store::insert_sheet(connection, &row))
-        {
-            tracing::error!("a sheet could not be recorded: {error}");
-            return false;
-        }
-        let folder = self.options.accepted.join(&sheet.name.project).join("sheets");
-        let moved = shelf::move_into(&self.options.inbox.join(&place), &folder);
-        self.tried.clear();
-        self.attempt(&place, "it was taken in, but cannot be moved to accepted/", moved).is_some()
+        refused
     }
 }
 
+/// Whether a place is in a folder that `submit` made.
+fn is_submitted(place: &Path) -> bool {
+    place.iter().any(|part| part.to_str().is_some_and(|part| part.starts_with(SUBMITTED)))
+}
+
+fn folder_of(place: &Path) -> &Path {
+    place.parent().unwrap_or(Path::new(""))
+}
+
+fn sheets_of(plan: &plan::Plan) -> BTreeSet<&SheetName> {
+    plan.steps.iter().flat_map(|step| &step.specs).map(|spec| &spec.sheet).collect()
+}
+
+/// A time as a person reads it.
+fn time(milliseconds: i64) -> String {
+    format!("{:.0}", jiff::Timestamp::from_millisecond(milliseconds).unwrap_or_default())
+}
+
 fn other_plan(place: &Path, first: &PlanRow, sha256: &str) -> Refused {
-    let taken = jiff::Timestamp::from_millisecond(first.accepted_time).unwrap_or_default();
     let message = format!(
-        "the plan {} was taken in at {taken:.0} with other bytes (sha256 {}; this file has {sha256}); it stays as it is",
-        first.name, first.sha256
+        "the plan {} was taken in at {} with other bytes (sha256 {}; this file has {sha256}); it stays as it is",
+        first.name,
+        time(first.accepted_time),
+        first.sha256
     );
     Refused::sentence(place, message, "A plan never changes. Give this one another name.")
 }

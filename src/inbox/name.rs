@@ -24,6 +24,18 @@ pub(super) fn is_hidden(name: &str) -> bool {
     name.starts_with('.') || UNFINISHED.iter().any(|ending| name.ends_with(ending))
 }
 
+/// A place as it may be shown on a terminal and in a log: a name may hold anything but `/`.
+pub(super) fn shown(place: &Path) -> String {
+    place.display().to_string().chars().fold(String::new(), |mut text, c| {
+        if c.is_control() {
+            text.extend(c.escape_default())
+        } else {
+            text.push(c)
+        }
+        text
+    })
+}
+
 /// What a file of this name is, if it is anything to us.
 pub(super) fn kind(name: &str) -> Option<Kind> {
     let plan = name == "plan.json"
@@ -39,6 +51,22 @@ pub(super) fn kind(name: &str) -> Option<Kind> {
     } else {
         None
     }
+}
+
+/// Whether what is dropped at a place is looked at as a plan.
+pub fn is_plan(place: &Path) -> bool {
+    is_seen_as(place, |kind| kind == Kind::Plan)
+}
+
+/// Whether what is dropped at a place is looked at as a sheet.
+pub fn is_sheet(place: &Path) -> bool {
+    is_seen_as(place, |kind| kind != Kind::Plan)
+}
+
+fn is_seen_as(place: &Path, fits: impl Fn(Kind) -> bool) -> bool {
+    let seen = place.iter().all(|part| part.to_str().is_some_and(|part| !is_hidden(part)));
+    let name = place.file_name().and_then(|name| name.to_str());
+    seen && name.and_then(kind).is_some_and(fits)
 }
 
 /// The name of a plan that does not give one, from its place in the inbox; nothing where the place makes no good name.

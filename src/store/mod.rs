@@ -29,7 +29,7 @@ pub use plans::{
 };
 pub use runs::{Run, RunEnd, RunStatus, end_run, latest_run, resume_run, runs_of_plan, start_run};
 pub use sessions::{session_of, set_session};
-pub use sheets::{SheetRow, SheetUser, Sheets, insert_sheet, sheet_by_name, users_of_sheets_called};
+pub use sheets::{SheetRow, SheetUser, Sheets, insert_sheet, sheet_by_name, sheets_called, users_of_sheets};
 pub use tasks::{
     TaskRow, TaskStatus, dependencies_of_plan, set_task_status, task_by_id, task_counts, tasks_of_plan,
 };

@@ -2,9 +2,9 @@
 
 use super::Millis;
 use super::error::Error;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, DirBuilder, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -13,13 +13,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// How much is copied at a time.
 const CHUNK: usize = 1 << 20;
+/// So many files are made durable one by one; for more, the whole file system is, which waits for what others have written too.
+const ONE_BY_ONE_MAX: usize = 32;
 
 /// The folder of sheets.
 #[derive(Clone, Debug)]
 pub struct Sheets {
     folder: PathBuf,
-    /// What this process has written whole.
-    written: Arc<Mutex<HashSet<String>>>,
+    written: Arc<Mutex<Written>>,
+}
+
+/// What this process has written whole.
+#[derive(Debug, Default)]
+struct Written {
+    all: HashSet<String>,
+    /// Those that are not durable yet.
+    fresh: Vec<String>,
 }
 
 /// A sheet's name and what it stands for; it never changes.
@@ -76,18 +85,34 @@ impl Sheets {
         }
         let sha256 = hex(&hash.finalize());
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if !written.contains(&sha256) {
+        if !written.all.contains(&sha256) {
             file.persist(self.path(&sha256)).map_err(|error| io(error.error))?;
-            written.insert(sha256.clone());
+            written.all.insert(sha256.clone());
+            written.fresh.push(sha256.clone());
         }
         Ok((sha256, size))
     }
 
     /// Makes everything that was put durable.
     pub fn sync(&self) -> Result<(), Error> {
-        let io = |why| Error::Io { path: self.folder.clone(), why };
-        let folder = File::open(&self.folder).map_err(io)?;
-        rustix::fs::syncfs(&folder).map_err(|error| io(error.into()))
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if written.fresh.is_empty() {
+            return Ok(());
+        }
+        self.sync_files(&written.fresh).map_err(|why| Error::Io { path: self.folder.clone(), why })?;
+        written.fresh.clear();
+        Ok(())
+    }
+
+    fn sync_files(&self, names: &[String]) -> std::io::Result<()> {
+        let folder = File::open(&self.folder)?;
+        if names.len() > ONE_BY_ONE_MAX {
+            return Ok(rustix::fs::syncfs(&folder)?);
+        }
+        for name in names {
+            File::open(self.path(name))?.sync_all()?;
+        }
+        folder.sync_all()
     }
 
     /// Removes what a crash left half copied.
@@ -124,15 +149,12 @@ pub fn insert_sheet(connection: &Connection, sheet: &SheetRow) -> Result<(), Err
 pub fn sheet_by_name(connection: &Connection, name: &str) -> Result<Option<SheetRow>, Error> {
     Ok(connection
         .prepare_cached("SELECT name, sha256, size, taken_time FROM sheets WHERE name = ?1")?
-        .query_row([name], |row| {
-            Ok(SheetRow {
-                name: row.get(0)?,
-                sha256: row.get(1)?,
-                size: row.get(2)?,
-                taken_time: row.get(3)?,
-            })
-        })
+        .query_row([name], sheet_row)
         .optional()?)
+}
+
+fn sheet_row(row: &Row<'_>) -> rusqlite::Result<SheetRow> {
+    Ok(SheetRow { name: row.get(0)?, sha256: row.get(1)?, size: row.get(2)?, taken_time: row.get(3)? })
 }
 
 /// A plan that uses a sheet.
@@ -144,21 +166,41 @@ pub struct SheetUser {
     pub folder: String,
     /// The sheet's name.
     pub sheet: String,
-    /// The sheet's bytes.
-    pub sha256: String,
 }
 
-/// The plans that use a stored sheet whose name ends with `/sheets/{id}`.
-pub fn users_of_sheets_called(connection: &Connection, id: &str) -> Result<Vec<SheetUser>, Error> {
-    let mut statement = connection.prepare_cached(
-        "SELECT DISTINCT plans.name, plans.folder, sheets.name, sheets.sha256
-         FROM sheets JOIN tasks ON tasks.sheet = sheets.name JOIN plans ON plans.id = tasks.plan_id
-         WHERE substr(sheets.name, -length(?1)) = ?1",
-    )?;
-    let rows = statement
-        .query_map([format!("/sheets/{id}")], |row| {
-            Ok(SheetUser { plan: row.get(0)?, folder: row.get(1)?, sheet: row.get(2)?, sha256: row.get(3)? })
-        })?
-        .collect::<Result<_, _>>()?;
-    Ok(rows)
+/// The stored sheets whose names end with `/sheets/{id}` for one of these ids.
+pub fn sheets_called(connection: &Connection, ids: &HashSet<&str>) -> Result<Vec<SheetRow>, Error> {
+    let mut statement = connection.prepare_cached("SELECT name, sha256, size, taken_time FROM sheets")?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        if name.rsplit_once('/').is_some_and(|(_, id)| ids.contains(id)) {
+            found.push(sheet_row(row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The plans that use one of these sheets, in the order of acceptance. All tasks are read, so it is not asked where no
+/// sheet is meant.
+pub fn users_of_sheets(connection: &Connection, names: &HashSet<&str>) -> Result<Vec<SheetUser>, Error> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare_cached("SELECT plan_id, sheet FROM tasks ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    let mut uses: BTreeSet<(i64, String)> = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        let sheet: String = row.get(1)?;
+        if names.contains(sheet.as_str()) {
+            uses.insert((row.get(0)?, sheet));
+        }
+    }
+    let mut statement = connection.prepare_cached("SELECT name, folder FROM plans WHERE id = ?1")?;
+    let user = |(plan, sheet): (i64, String)| {
+        let (plan, folder) = statement.query_row([plan], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(SheetUser { plan, folder, sheet })
+    };
+    uses.into_iter().map(user).collect()
 }

@@ -90,8 +90,21 @@ impl Site {
 
     /// Starts the daemon with arguments.
     pub fn start_with(&mut self, arguments: &[&str]) -> Result<()> {
+        self.start_by(&[], arguments)
+    }
+
+    /// Starts the daemon by a command that becomes it, such as `setpriv`, with arguments.
+    pub fn start_by(&mut self, before: &[&str], arguments: &[&str]) -> Result<()> {
         let log = fs::File::options().create(true).append(true).open(self.path("log"))?;
-        let child = Command::new(program())
+        let mut command = match before {
+            [] => Command::new(program()),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program());
+                command
+            }
+        };
+        let child = command
             .args(["--config"])
             .arg(self.path("config.toml"))
             .arg("daemon")

@@ -1,5 +1,6 @@
 //! What is recorded together: new plans, sheets that have come, and the plans that have all of theirs now.
 
+use super::Stamp;
 use crate::plan::{self, PlanName};
 use crate::store::{self, NewPlan, NewStage, NewTask, SheetRow};
 use rusqlite::Connection;
@@ -9,18 +10,31 @@ use std::path::{Path, PathBuf};
 /// The sheets of a plan, as far as they are there.
 #[derive(Debug, Default)]
 pub(super) struct FoundSheets {
-    /// Those that are taken from the inbox now, with their places.
-    pub taken: Vec<(PathBuf, SheetRow)>,
+    /// Those that are taken from the inbox now.
+    pub taken: Vec<TakenSheet>,
     /// How many are not there.
     pub missing: usize,
 }
+
+/// A sheet that was copied from the inbox.
+#[derive(Debug)]
+pub(super) struct TakenSheet {
+    pub place: PathBuf,
+    pub stamp: Stamp,
+    pub row: SheetRow,
+}
+
+/// A file of the inbox, as it was when it was read.
+pub(super) type Seen = (PathBuf, Stamp);
 
 /// What is recorded together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     record: Record,
     /// Files to be moved once it is recorded, and to which plan they belong.
-    files: Vec<(PathBuf, PlanName)>,
+    files: Vec<(Seen, PlanName)>,
+    /// The bytes of files that were copied for it.
+    copied: HashMap<PathBuf, (String, u64)>,
     /// The names and bytes of the batch's own plans and sheets.
     plans: HashMap<String, String>,
     sheets: HashMap<String, SheetRow>,
@@ -58,9 +72,18 @@ impl Batch {
         self.sheets.get(name)
     }
 
-    pub fn add_plan(&mut self, place: PathBuf, name: PlanName, new: NewPlan, found: FoundSheets) {
+    /// SHA-256 and size of a file that was copied for this batch.
+    pub fn copied(&self, place: &Path) -> Option<(String, u64)> {
+        self.copied.get(place).cloned()
+    }
+
+    pub fn set_copied(&mut self, place: &Path, copied: (String, u64)) {
+        self.copied.insert(place.to_path_buf(), copied);
+    }
+
+    pub fn add_plan(&mut self, file: Seen, name: PlanName, new: NewPlan, found: FoundSheets) {
         self.plans.insert(new.name.clone(), new.sha256.clone());
-        self.files.push((place, name.clone()));
+        self.files.push((file, name.clone()));
         let ready = found.missing == 0;
         self.add_taken(&name, found);
         self.record.new.push((new, ready));
@@ -75,15 +98,15 @@ impl Batch {
     }
 
     fn add_taken(&mut self, plan: &PlanName, found: FoundSheets) {
-        for (place, sheet) in found.taken {
-            self.files.push((place, plan.clone()));
-            self.sheets.insert(sheet.name.clone(), sheet.clone());
-            self.record.sheets.push(sheet);
+        for sheet in found.taken {
+            self.files.push(((sheet.place, sheet.stamp), plan.clone()));
+            self.sheets.insert(sheet.row.name.clone(), sheet.row.clone());
+            self.record.sheets.push(sheet.row);
         }
     }
 
     /// The part that is written, and the files that are moved afterwards.
-    pub fn split(self) -> (Record, Vec<(PathBuf, PlanName)>) {
+    pub fn split(self) -> (Record, Vec<(Seen, PlanName)>) {
         (self.record, self.files)
     }
 }
