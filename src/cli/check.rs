@@ -1,5 +1,7 @@
 //! `check`: everything that can be said of a plan before it runs.
 
+mod intake;
+
 use super::exit::Exit;
 use super::paint::{self, Colour, paint};
 use super::submit;
@@ -11,7 +13,7 @@ use crate::sheet::{PiecesError, Survey, survey};
 use crate::store::{StateFolder, sheet_by_name};
 use anyhow::Context;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,6 +32,13 @@ struct Finding {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     excerpt: Option<String>,
+}
+
+impl Finding {
+    /// One that is about a file as a whole.
+    fn plain(error: bool, file: impl std::fmt::Display, message: String) -> Self {
+        Self { error, file: file.to_string(), line: None, column: None, message, excerpt: None }
+    }
 }
 
 /// What was found of one plan.
@@ -130,10 +139,14 @@ fn one(config: &Config, drivers: &Drivers, file: &Path, connect: bool) -> anyhow
     checked.plan = Some(plan.name.to_string());
     checked.stages = plan.steps.len();
     checked.tasks = plan.steps.iter().map(|step| step.specs.len()).sum();
+    for said in intake::said(config, file, &plan) {
+        checked.findings.push(Finding::plain(said.error, said.file.display(), said.message));
+    }
+    instances(config, drivers, &plan, &mut checked);
     let folder = file.parent().unwrap_or(Path::new("."));
-    let mut seen: BTreeMap<(String, String), ()> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for spec in plan.steps.iter().flat_map(|step| &step.specs) {
-        if seen.insert((spec.sheet.to_string(), spec.target.instance.clone()), ()).is_none() {
+        if seen.insert((&spec.sheet, &spec.target.instance)) {
             sheet(config, drivers, folder, spec, &mut checked);
         }
     }
@@ -155,31 +168,34 @@ fn find_sheet(config: &Config, folder: &Path, spec: &Spec) -> Option<PathBuf> {
     })
 }
 
+/// Whether each instance of a plan has its driver, and what that says to its settings.
+fn instances(config: &Config, drivers: &Drivers, plan: &Plan, checked: &mut Checked) {
+    let names: BTreeSet<&String> =
+        plan.steps.iter().flat_map(|step| &step.specs).map(|spec| &spec.target.instance).collect();
+    for instance in names.into_iter().filter_map(|name| config.instances.get(name)) {
+        let faults = match drivers.get(&instance.driver) {
+            Some(driver) => {
+                let faults = driver.check(&instance.settings);
+                faults.iter().map(|fault| format!("instance {}: {fault}", instance.name)).collect()
+            }
+            None => vec![format!(
+                "the instance {} needs the driver `{}`, which was not found",
+                instance.name, instance.driver
+            )],
+        };
+        let file = checked.file.clone();
+        checked.findings.extend(faults.into_iter().map(|fault| Finding::plain(true, &file, fault)));
+    }
+}
+
 fn sheet(config: &Config, drivers: &Drivers, folder: &Path, spec: &Spec, checked: &mut Checked) {
-    let plan_file = checked.file.clone();
-    let plain = |error: bool, message: String| Finding {
-        error,
-        file: plan_file.clone(),
-        line: None,
-        column: None,
-        message,
-        excerpt: None,
-    };
     let Some(instance) = config.instances.get(&spec.target.instance) else { return };
-    let Some(driver) = drivers.get(&instance.driver) else {
-        let message = format!(
-            "the instance {} needs the driver `{}`, which was not found",
-            instance.name, instance.driver
-        );
-        return checked.findings.push(plain(true, message));
-    };
-    let faults = driver.check(&instance.settings);
-    checked
-        .findings
-        .extend(faults.iter().map(|fault| plain(true, format!("instance {}: {fault}", instance.name))));
+    let Some(driver) = drivers.get(&instance.driver) else { return };
+    let plan_file = checked.file.clone();
+    let plain = |message: String| Finding::plain(true, &plan_file, message);
     let Some(file) = find_sheet(config, folder, spec) else {
         let message = format!("the sheet {} was not found; the plan will wait for it", spec.sheet);
-        return checked.findings.push(plain(true, message));
+        return checked.findings.push(plain(message));
     };
     match survey(&file, driver, &instance.settings) {
         Ok(survey) => checked.sheets.push(describe(&spec.sheet.to_string(), driver, &survey)),
@@ -192,7 +208,7 @@ fn sheet(config: &Config, drivers: &Drivers, folder: &Path, spec: &Spec, checked
             excerpt: Some(fault.excerpt),
         }),
         Err(error) => {
-            checked.findings.push(plain(true, format!("the sheet {} cannot be read: {error}", spec.sheet)))
+            checked.findings.push(plain(format!("the sheet {} cannot be read: {error}", spec.sheet)))
         }
     }
 }
@@ -224,14 +240,9 @@ fn targets(config: &Config, drivers: &Drivers, plan: &Plan, checked: &mut Checke
             Ok(identity) => {
                 checked.sheets.push(format!("{target}: {} {}", identity.product, identity.version))
             }
-            Err(error) => checked.findings.push(Finding {
-                error: true,
-                file: checked.file.clone(),
-                line: None,
-                column: None,
-                message: format!("{target}: {error}"),
-                excerpt: None,
-            }),
+            Err(error) => {
+                checked.findings.push(Finding::plain(true, &checked.file, format!("{target}: {error}")));
+            }
         }
     }
 }
@@ -269,8 +280,8 @@ fn line(finding: &Finding) -> String {
         (Some(line), Some(column)) => format!("{}:{line}:{column}", finding.file),
         _ => finding.file.clone(),
     };
-    let colour = if finding.error { Colour::Bad } else { Colour::Waiting };
-    let mut text = format!("{}\n  {place}\n", paint(colour, &format!("error: {}", finding.message)));
+    let (colour, word) = if finding.error { (Colour::Bad, "error") } else { (Colour::Waiting, "warning") };
+    let mut text = format!("{}\n  {place}\n", paint(colour, &format!("{word}: {}", finding.message)));
     if let (Some(excerpt), Some(line)) = (&finding.excerpt, finding.line) {
         let _ = writeln!(text, "  {line} | {excerpt}");
     }

@@ -8,14 +8,14 @@ use super::paint;
 use super::source;
 use crate::config::Config;
 use crate::control::Request;
-use crate::inbox::{SUBMITTED, plan_name, sheet_places};
+use crate::inbox::{SUBMITTED, is_plan, is_sheet, plan_name, sheet_places};
 use crate::plan::{self, SheetName};
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,7 @@ const TAKE_TIME_MAX: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) fn run(config: &Config, file: &Path, sheets: &[PathBuf], wait: bool) -> anyhow::Result<Exit> {
+    let (folder, plan_file) = folder_and_file(file)?;
     let Some(parsed) = check::parse(config, file)? else { return Ok(Exit::Failed) };
     let inbox = &config.folders.inbox;
     fs::create_dir_all(inbox).with_context(|| format!("the inbox {} cannot be made", inbox.display()))?;
@@ -32,19 +33,21 @@ pub(super) fn run(config: &Config, file: &Path, sheets: &[PathBuf], wait: bool) 
         .prefix(".submitting-")
         .tempdir_in(inbox)
         .with_context(|| format!("nothing can be put into the inbox {}", inbox.display()))?;
-    let mode = fs::metadata(inbox)?.mode();
-    open_to_the_daemon(staging.path(), mode)?;
-    let (folder, plan_file) = folder_and_file(file)?;
-    let target = make_folder(staging.path(), &folder, mode)?;
+    let like = fs::metadata(inbox)?;
+    open_to_the_daemon(staging.path(), &like)?;
+    let target = make_folder(staging.path(), &folder, &like)?;
     for (from, name) in files(file, sheets, &parsed)? {
-        copy(&from, &target.join(name), mode)?;
+        copy(&from, &target.join(name), &like)?;
     }
     // The plan last: nothing but the rename makes it visible, but a reader of the folder finds it whole.
-    copy(file, &target.join(&plan_file), mode)?;
+    copy(file, &target.join(&plan_file), &like)?;
     let sha256 = sha256(&fs::read(target.join(&plan_file))?);
-    let parent = make_folder(inbox, &Path::new("projects").join(&parsed.name.project), mode)?;
+    let parent = make_folder(inbox, &Path::new("projects").join(&parsed.name.project), &like)?;
     let name = format!("{SUBMITTED}{}-{}", jiff::Timestamp::now().as_microsecond(), std::process::id());
     let place = parent.join(&name);
+    for folder in [&target, staging.path()] {
+        File::open(folder)?.sync_all()?;
+    }
     fs::rename(staging.path(), &place)?;
     File::open(&parent)?.sync_all()?;
     // Renamed away: there is nothing left to remove.
@@ -80,11 +83,19 @@ fn folder_and_file(file: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
     let file_name = PathBuf::from(name);
     let is_plain = name == "plan.json" || name == "plan.jsonc";
     if !is_plain {
+        if !is_plan(&file_name) {
+            bail!(
+                "{} is no plan to the inbox: it must be called *.plan.json, *.plan.jsonc, plan.json or plan.jsonc, and not begin with a dot",
+                file.display()
+            );
+        }
         return Ok((PathBuf::new(), file_name));
     }
     let folder = fs::canonicalize(file)?;
     let folder = folder.parent().and_then(Path::file_name).map(PathBuf::from).unwrap_or_default();
-    Ok((folder, file_name))
+    // The inbox does not look into every folder; a plan in such a one has its name from elsewhere.
+    let is_seen = is_plan(&folder.join(&file_name));
+    Ok((if is_seen { folder } else { PathBuf::new() }, file_name))
 }
 
 /// The sheets that go with a plan, and their names beside it.
@@ -92,10 +103,11 @@ fn files(file: &Path, sheets: &[PathBuf], parsed: &plan::Plan) -> anyhow::Result
     let mut found = Vec::new();
     for sheet in sheets {
         let name = sheet.file_name().with_context(|| format!("{} is no sheet", sheet.display()))?;
-        let is_sheet =
-            name.to_str().is_some_and(|name| name.ends_with(".sql") || name.ends_with(".sheet.json"));
-        if !is_sheet {
-            bail!("{} is no sheet: it must be called *.sql or *.sheet.json", sheet.display());
+        if !is_sheet(Path::new(name)) {
+            bail!(
+                "{} is no sheet: it must be called *.sql or *.sheet.json, and not begin with a dot",
+                sheet.display()
+            );
         }
         found.push((sheet.clone(), PathBuf::from(name)));
     }
@@ -117,12 +129,12 @@ fn files(file: &Path, sheets: &[PathBuf], parsed: &plan::Plan) -> anyhow::Result
 }
 
 /// Makes folders below one that is there, as open to the daemon as the inbox is.
-fn make_folder(below: &Path, folder: &Path, mode: u32) -> anyhow::Result<PathBuf> {
+fn make_folder(below: &Path, folder: &Path, inbox: &Metadata) -> anyhow::Result<PathBuf> {
     let mut place = below.to_path_buf();
     for part in folder {
         place.push(part);
         match fs::create_dir(&place) {
-            Ok(()) => open_to_the_daemon(&place, mode)?,
+            Ok(()) => open_to_the_daemon(&place, inbox)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error).with_context(|| format!("{} cannot be made", place.display())),
         }
@@ -130,20 +142,22 @@ fn make_folder(below: &Path, folder: &Path, mode: u32) -> anyhow::Result<PathBuf
     Ok(place)
 }
 
-/// Gives a file or folder the inbox's own mode, whatever the umask is: the daemon, which is another user, must read it and
-/// move it away.
-fn open_to_the_daemon(place: &Path, inbox_mode: u32) -> anyhow::Result<()> {
+/// Gives a file or folder the inbox's own group and mode, whatever the umask is: the daemon, which is another user, must read
+/// it and move it away.
+fn open_to_the_daemon(place: &Path, inbox: &Metadata) -> anyhow::Result<()> {
+    // Who is not in the group cannot give it; then the daemon is of the same user, or says that it cannot read.
+    let _ = chown(place, None, Some(inbox.gid()));
     let of_kind = if place.is_dir() { 0o7777 } else { 0o666 };
-    fs::set_permissions(place, Permissions::from_mode(inbox_mode & of_kind))
+    fs::set_permissions(place, Permissions::from_mode(inbox.mode() & of_kind))
         .with_context(|| format!("{} cannot be opened to the daemon", place.display()))
 }
 
-fn copy(from: &Path, to: &Path, inbox_mode: u32) -> anyhow::Result<()> {
+fn copy(from: &Path, to: &Path, inbox: &Metadata) -> anyhow::Result<()> {
     let context = || format!("{} cannot be copied into the inbox", from.display());
     let mut source = File::open(from).with_context(context)?;
     let mut copy = File::create_new(to).with_context(context)?;
     io::copy(&mut source, &mut copy).with_context(context)?;
-    open_to_the_daemon(to, inbox_mode)?;
+    open_to_the_daemon(to, inbox)?;
     copy.sync_all().with_context(context)
 }
 
@@ -174,6 +188,7 @@ fn taken(config: &Config, name: &str, sha256: &str, place: &Path) -> anyhow::Res
 
 /// What a plan is called that does not say it.
 pub(super) fn default_name(file: &Path) -> Option<plan::PlanName> {
-    let (folder, name) = folder_and_file(file).ok()?;
+    let unseen = |_| file.file_name().map(|name| (PathBuf::new(), PathBuf::from(name)));
+    let (folder, name) = folder_and_file(file).map_or_else(unseen, Some)?;
     plan_name(&Path::new("projects/default").join(folder).join(name))
 }
