@@ -6,10 +6,10 @@ use crate::connect::connect;
 use crate::server::Server;
 use crate::settings::Options;
 use crate::split::MySqlSplitter;
-use crate::{error, judge, ledger, lock};
+use crate::{error, judge, ledger, lock, warnings};
 use runsheet_network::Deadline;
 use runsheet_sdk::{
-    Applied, Canceler, Class, Connection, Error, Failure, Flags, Identity, Judge, Kind, Mark, Notice, Notices,
+    Applied, Canceler, Class, Connection, Error, Failure, Flags, Identity, Judge, Kind, Mark, Notices,
     Outcome, Split, Splitter, Transaction, TryLock,
 };
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub struct Session {
     lost: bool,
     /// A statement was larger than the server takes from this session.
     outgrown: bool,
+    /// The warnings of the last statement were read, so that ROW_COUNT() does not know any more what it did.
+    row_count_is_gone: bool,
     pub(crate) holds_lock: bool,
     pub(crate) ledger_is_known: bool,
     pub(crate) judging: judge::State,
@@ -51,6 +53,7 @@ impl Session {
             rolled_back: None,
             lost: false,
             outgrown: false,
+            row_count_is_gone: false,
             holds_lock: false,
             ledger_is_known: false,
             judging: judge::State::default(),
@@ -155,33 +158,22 @@ impl Session {
         Ok((first.kind, first.flags, first.end))
     }
 
-    /// Says what the server has noted about the last statement, but for the error that is told already.
-    fn warnings(&mut self, counted: u16, told: Option<&Error>, notices: Notices<'_>) -> Result<(), Error> {
-        let rows = self.query("SHOW WARNINGS")?;
-        let shown = rows.len();
-        for row in rows {
-            let mut cells = row.into_iter().map(Option::unwrap_or_default);
-            let mut next = || cells.next().unwrap_or_default();
-            let (severity, code, message) = (next(), next().parse().unwrap_or_default(), next());
-            if told.is_some_and(|error| error.code == code && error.message == message) {
-                continue;
-            }
-            notices(Notice { severity, sqlstate: String::new(), code, message });
+    /// Says what the server has noted about a statement that ended well.
+    fn noted(&mut self, warnings: u16, notices: Notices<'_>) -> Result<(), Error> {
+        if warnings == 0 {
+            return Ok(());
         }
-        if usize::from(counted) > shown {
-            let more = usize::from(counted) - shown;
-            // The number in the server's answer has no room for more.
-            let least = if counted == u16::MAX { "at least " } else { "" };
-            let message =
-                format!("{least}{more} further warnings were not kept by the server (max_error_count)");
-            notices(Notice { severity: "Warning".to_owned(), message, ..Notice::default() });
+        if !self.options.reads_warnings {
+            warnings::count(warnings, notices);
+            return Ok(());
         }
-        Ok(())
+        self.row_count_is_gone = true;
+        warnings::say(self, warnings, None, notices)
     }
 
     /// Finds out what a failed statement has left: what the server notes about it, and whether the transaction is still there.
     fn look_after(&mut self, error: Error, was_open: bool, notices: Notices<'_>) -> Error {
-        if self.lost || self.warnings(0, Some(&error), notices).is_err() {
+        if self.lost || warnings::say(self, 0, Some(&error), notices).is_err() {
             return error;
         }
         let rolls_back = matches!(error.class, Class::Deadlock | Class::LockTimeout | Class::Serialization)
@@ -271,15 +263,16 @@ impl Connection for Session {
             Kind::Begin | Kind::Rollback => self.rolled_back = None,
             _ => {}
         }
+        if std::mem::take(&mut self.row_count_is_gone) && kind != Kind::Ddl {
+            warnings::refuse_row_count(sql)?;
+        }
         let was_open = self.in_transaction();
         let answer = match self.exchange(sql.get(..end).unwrap_or(sql), false) {
             Ok(answer) => answer,
             Err(error) => return Err(self.look_after(error, was_open, notices)),
         };
         self.judging.ran(kind);
-        if answer.warnings > 0 {
-            self.warnings(answer.warnings, None, notices)?;
-        }
+        self.noted(answer.warnings, notices)?;
         Ok(Outcome {
             rows_affected: matches!(kind, Kind::Dml | Kind::Call).then_some(answer.affected),
             transaction: self.transaction(),
@@ -296,8 +289,7 @@ impl Connection for Session {
         self.is_whole()?;
         let was_open = self.in_transaction();
         match self.exchange(b"COMMIT", false) {
-            Ok(answer) if answer.warnings > 0 => self.warnings(answer.warnings, None, notices),
-            Ok(_) => Ok(()),
+            Ok(answer) => self.noted(answer.warnings, notices),
             Err(error) => Err(self.look_after(Error { position: None, ..error }, was_open, notices)),
         }
     }

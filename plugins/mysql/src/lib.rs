@@ -14,6 +14,7 @@ mod server;
 mod settings;
 pub mod split;
 mod text;
+mod warnings;
 
 pub use connection::Session;
 pub use split::MySqlSplitter;

@@ -15,6 +15,7 @@
 //! | `connect_timeout` | for all of connecting: finding the host, TLS and the login | `10s` |
 //! | `keepalive` | how long a silent server is taken for alive before it is probed; `0` means for ever | `60s` |
 //! | `sql_mode`, `time_zone` | the session's | the server's |
+//! | `warnings` | `kept`: each is read and told; `counted`: only their number, where a sheet needs ROW_COUNT() behind a statement with some | `kept` |
 //! | `lock_wait_timeout`, `innodb_lock_wait_timeout` | how long a statement waits for a table, or for a row | the server's |
 //! | `gtid` | `auto`: MySQL marks statements that commit by themselves where it can; `off`: it does not | `auto` |
 //! | `gtid_domain_id` | the domain of MariaDB's log that is Runsheet's alone, or a range of them such as `7001-7016`; without it MariaDB marks nothing | none |
@@ -43,6 +44,10 @@ const KNOWN: &[&str] = &[
     "time_zone",
     "lock_wait_timeout",
     "innodb_lock_wait_timeout",
+    "warnings",
+    "gtid",
+    "gtid_domain_id",
+    "non_transactional_dml",
 ];
 /// Warnings that MariaDB keeps for a statement: more than its default by far, and no more than are logged.
 const WARNINGS_MAX: u32 = 10_000;
@@ -58,6 +63,8 @@ pub(crate) struct Options {
     pub tls: Tls,
     pub server_public_key: Option<PathBuf>,
     pub connect_timeout: Duration,
+    /// Whether warnings are read, and not only counted.
+    pub reads_warnings: bool,
     /// What a session begins with, and goes back to when it is reset.
     pub init: String,
     pub judging: judge::Options,
@@ -80,6 +87,10 @@ impl Options {
             tls: Tls::read(settings, &modes, &mut faults),
             server_public_key: settings.text("server_public_key").map(PathBuf::from),
             connect_timeout: time(settings, "connect_timeout", 10, &mut faults),
+            reads_warnings: read_or_tell(
+                settings.word("warnings", "kept", &["kept", "counted"]),
+                &mut faults,
+            ) != Some("counted"),
             init: init(settings, &mut faults),
             judging: judge::Options::read(settings, &mut faults),
         };

@@ -116,6 +116,31 @@ fn every_warning_is_kept_with_its_code_as_far_as_the_server_keeps_them() -> Resu
 }
 
 #[test]
+fn a_row_count_that_reading_the_warnings_has_taken_is_refused_and_never_wrong() -> Result<()> {
+    for server in both() {
+        let (mut session, database) = fresh(server)?;
+        run(&mut session, "CREATE TABLE t (n int)")?;
+        let count = "SET @n = ROW_COUNT()";
+        run(&mut session, "INSERT INTO t VALUES (1), (2), (3)")?;
+        run(&mut session, count)?;
+        assert_eq!(ask(&mut session, "@n")?, "3");
+        run(&mut session, "SET sql_mode = ''")?;
+        run(&mut session, &warns(2))?;
+        let error = run(&mut session, count).expect_err("it would be -1");
+        assert_eq!((error.class, error.applied, error.position), (Class::Unsupported, Applied::No, Some(9)));
+        run(&mut session, &warns(2))?;
+        run(&mut session, "CREATE PROCEDURE p() BEGIN DELETE FROM t; SET @n = ROW_COUNT(); END")?;
+        // Where only their number is wanted, nothing comes between.
+        let mut session = open(&on(server, &[("warnings", "counted"), ("sql_mode", "")]), &database)?;
+        let notices = run_noticed(&mut session, &warns(2))?;
+        assert!(notices.len() == 1 && notices[0].message.starts_with("2 warnings"), "{notices:?}");
+        run(&mut session, count)?;
+        assert_eq!(ask(&mut session, "@n")?, "2");
+    }
+    Ok(())
+}
+
+#[test]
 fn what_the_server_notes_about_a_failure_is_kept_beside_it() -> Result<()> {
     for server in both() {
         let (mut session, _) = fresh(server)?;

@@ -22,6 +22,7 @@ fn check_finds_every_fault_at_once() -> Result<()> {
         ("time_zone", "'"),
         ("lock_wait_timeout", "1500ms"),
         ("innodb_lock_wait_timeout", "0"),
+        ("warnings", "loud"),
     ]);
     let faults = MySqlDriver::check(&bad);
     let names: Vec<&str> = faults.iter().map(|fault| fault.object.as_str()).collect();
@@ -39,6 +40,7 @@ fn check_finds_every_fault_at_once() -> Result<()> {
         "time_zone",
         "lock_wait_timeout",
         "innodb_lock_wait_timeout",
+        "warnings",
     ] {
         assert_eq!(names.iter().filter(|found| **found == name).count(), 1, "{name} in {names:?}");
     }

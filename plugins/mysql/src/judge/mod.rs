@@ -16,7 +16,7 @@ mod tables;
 mod words;
 
 pub(crate) use mark::unlock_domain;
-pub(crate) use settings::{KNOWN, Options};
+pub(crate) use settings::Options;
 
 use crate::connection::Session;
 use crate::text::quoted;

@@ -4,8 +4,6 @@ use runsheet_network::read_or_tell;
 use runsheet_sdk::{Error, Settings};
 use std::ops::RangeInclusive;
 
-/// Their names.
-pub(crate) const KNOWN: [&str; 3] = ["gtid", "gtid_domain_id", "non_transactional_dml"];
 /// Domains that one instance may use.
 const DOMAINS_MAX: u32 = 1024;
 
