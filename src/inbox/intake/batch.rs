@@ -2,7 +2,7 @@
 
 use super::Stamp;
 use crate::plan::{self, PlanName};
-use crate::store::{self, NewPlan, NewStage, NewTask, SheetRow};
+use crate::store::{self, Millis, NewPlan, NewStage, NewTask, SheetRow};
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -146,6 +146,16 @@ pub(super) fn new_plan(parsed: &plan::Plan, sha256: String, text: &str, folder: 
     }
 }
 
+/// The first whole millisecond that is not before a time: times are stored in milliseconds.
+fn not_before(time: jiff::Timestamp) -> Millis {
+    let millis = time.as_millisecond();
+    if jiff::Timestamp::from_millisecond(millis).is_ok_and(|whole| whole < time) {
+        millis + 1
+    } else {
+        millis
+    }
+}
+
 fn new_task(spec: &plan::Spec) -> NewTask {
     NewTask {
         spec_id: spec.id.clone(),
@@ -154,7 +164,7 @@ fn new_task(spec: &plan::Spec) -> NewTask {
         sheet: spec.sheet.to_string(),
         change_type: spec.change_type.word().to_owned(),
         schema_version: spec.schema_version.as_ref().map(|version| version.as_str().to_owned()),
-        earliest_time: spec.earliest_allowed_time.map(|time| time.as_millisecond()),
+        earliest_time: spec.earliest_allowed_time.map(not_before),
         depends_on: spec.depends_on.clone(),
     }
 }
