@@ -104,10 +104,9 @@ fn drivers_shows_each_with_its_version_and_why_one_is_refused() -> Result<()> {
     assert_eq!(said.code, 1, "one of them is not used: {said:?}");
     let rows: Value = serde_json::from_str(&said.out)?;
     let row = |name: &str| {
-        let rows = rows.as_array().into_iter().flatten();
-        rows.cloned()
-            .find(|row| row["file"].as_str().is_some_and(|file| file.contains(name)))
-            .unwrap_or_default()
+        let mut rows = rows.as_array().into_iter().flatten();
+        let found = rows.find(|row| row["file"].as_str().is_some_and(|file| file.contains(name)));
+        found.cloned().unwrap_or_default()
     };
     let sqlite = row("sqlite");
     assert_eq!(
