@@ -125,6 +125,7 @@ pub fn reads_nothing_twice<S: Splitter>(
     assert_eq!(wanted.fault, None, "{name}");
     let lead = wanted.pieces.first().map_or(0, |piece| piece.range.start);
     assert!(lead.max(longest.unwrap_or(0)) > LONG_BYTES / 2, "{name} is no long piece: {wanted:?}");
+    let bad = ["'\"`;*/)$\n\\.\n", tail].concat().into_bytes();
     let mut splitter = (dialect.splitter)();
     let mut pieces: Vec<Cut> = Vec::new();
     let (mut begin, mut end, mut overwritten, mut shown) = (0, 0, 0, text.clone());
@@ -135,10 +136,7 @@ pub fn reads_nothing_twice<S: Splitter>(
             Split::More => {
                 let (from, to) = (overwritten.max(begin + HEAD_BYTES), end.saturating_sub(AGAIN_BYTES));
                 if from < to {
-                    shown[from..to]
-                        .iter_mut()
-                        .zip(b"'\"`;*/)$\n\\.\n".iter().cycle())
-                        .for_each(|(byte, bad)| *byte = *bad);
+                    shown[from..to].iter_mut().zip(bad.iter().cycle()).for_each(|(byte, bad)| *byte = *bad);
                     overwritten = to;
                 }
                 end = (end + CHUNK_BYTES).min(text.len());

@@ -260,7 +260,14 @@ impl PostgresSplitter {
                     self.quote(b'\'', true);
                     return None;
                 }
-                Some(Prefix::Other) => {
+                Some(Prefix::Plain(length)) => {
+                    let quote = rest.get(length).copied().unwrap_or(b'\'');
+                    self.begin(b'a');
+                    self.at += length;
+                    self.quote(quote, false);
+                    return None;
+                }
+                Some(Prefix::National) => {
                     self.sign(b'a', 1);
                     return None;
                 }

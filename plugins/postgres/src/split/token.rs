@@ -98,16 +98,19 @@ pub(super) enum Prefix {
     None,
     /// `E'…'`.
     Escapes,
-    /// `B'…'`, `N'…'`, `X'…'`, `U&'…'`, `U&"…"`: in them a backslash is one.
-    Other,
+    /// `N'…'`, which is read as a string without it.
+    National,
+    /// `B'…'`, `X'…'`, `U&'…'`, `U&"…"`, with how much stands before the quote: in them a backslash is one, whatever it is elsewhere.
+    Plain(usize),
 }
 
 /// Judges the letter that the text begins with. Nothing where the text ends before that is decided.
 pub(super) fn string_prefix(rest: &[u8], at_end: bool) -> Option<Prefix> {
     Some(match rest {
         [b'e' | b'E', b'\'', ..] => Prefix::Escapes,
-        [b'b' | b'B' | b'n' | b'N' | b'x' | b'X', b'\'', ..] => Prefix::Other,
-        [b'u' | b'U', b'&', b'\'' | b'"', ..] => Prefix::Other,
+        [b'n' | b'N', b'\'', ..] => Prefix::National,
+        [b'b' | b'B' | b'x' | b'X', b'\'', ..] => Prefix::Plain(1),
+        [b'u' | b'U', b'&', b'\'' | b'"', ..] => Prefix::Plain(2),
         [b'u' | b'U', b'&'] if !at_end => return None,
         _ => Prefix::None,
     })

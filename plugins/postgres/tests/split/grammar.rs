@@ -171,7 +171,7 @@ fn tokens(random: &mut Random, text: &mut String, conforming: bool) {
             continue;
         }
         if !conforming && random.one_in(3) {
-            text.push_str(random.pick(&["'it\\'s; off'", "'\\\\'", "'a\\'\\'; b'"]));
+            text.push_str(random.pick(&["U&'\\'", "X'\\'", "'it\\'s; off'", "'\\\\'", "'a\\'\\'; b'"]));
             continue;
         }
         let token = random.pick(TOKENS);

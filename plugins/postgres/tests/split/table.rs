@@ -198,6 +198,14 @@ fn strings_follow_standard_conforming_strings() {
             "query: SELECT 1",
         ],
     );
+    cuts(
+        "SET standard_conforming_strings = off; SELECT U&' \\', X'\\', N'\\'; '; SELECT 1",
+        &[
+            "session session: SET standard_conforming_strings = off",
+            "query: SELECT U&' \\', X'\\', N'\\'; '",
+            "query: SELECT 1",
+        ],
+    );
     refuses("SET LOCAL standard_conforming_strings = off", 1, "standard_conforming_strings");
 }
 
