@@ -140,7 +140,7 @@ impl Run<'_> {
             match part {
                 Part::Over(end) => return end,
                 Part::Lost(again) => {
-                    self.journal.note(format!("the connection was lost: {}", again.error.message));
+                    self.journal.note(lost_words(&again.error.message));
                     lost = Some(again);
                 }
             }
@@ -180,7 +180,7 @@ impl Run<'_> {
         let target = format!("instances/{}/databases/{}", self.job.instance.name, self.job.database);
         End::Failed {
             error: failure::of_session(&format!("no connection to {target}"), error),
-            detail: "Nothing was run in this try.".to_owned(),
+            detail: "Nothing was run in this try. Put right what stopped it, and retry.".to_owned(),
             by_chance: matches!(error.class, Class::Connection | Class::Resource),
         }
     }
@@ -332,13 +332,18 @@ fn settle(lost: Lost, prepared: &Prepared) -> Option<End> {
         return None;
     }
     let mut error = lost.error;
-    error.message = format!("the connection was lost: {}", error.message);
+    error.message = lost_words(&error.message);
     Some(End::Failed {
         error,
         detail: "The old session is gone, and nothing of the transaction that was open is in the database. What was committed before it stays; a retry goes on from there."
             .to_owned(),
         by_chance: true,
     })
+}
+
+/// What was seen of a connection's end; a server's farewell does not say that it is one.
+fn lost_words(seen: &str) -> String {
+    if seen.starts_with("the connection ") { seen.to_owned() } else { format!("the connection was lost: {seen}") }
 }
 
 /// The connection was lost and could not be made again: what took effect is asked of the ledger at the next try.
