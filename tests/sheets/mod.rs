@@ -7,7 +7,7 @@ mod rows;
 
 pub use frame::{Entry, Frame};
 
-use rows::{Cell, Form};
+use rows::Form;
 
 /// The dialects that the sheets are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +24,7 @@ pub fn rental(dialect: Dialect) -> String {
         Dialect::MySql => (include_str!("rental.mysql.sql").to_owned(), Form::Backslashed),
         Dialect::Sqlite => (include_str!("rental.sqlite.sql").to_owned(), Form::Doubled),
     };
-    let tables: [(&str, fn(Dialect) -> Vec<Vec<Cell>>); 4] = [
-        ("@film@", rows::films),
-        ("@member@", rows::members),
-        ("@loan@", rows::loans),
-        ("@payment@", rows::payments),
-    ];
-    for (mark, make) in tables {
+    for (mark, make) in rows::TABLES {
         if sheet.contains(mark) {
             sheet = sheet.replace(mark, &rows::written(&make(dialect), form));
         }

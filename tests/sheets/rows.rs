@@ -34,6 +34,16 @@ pub(super) enum Cell {
     Text(String),
 }
 
+/// The rows of a table.
+type Rows = Vec<Vec<Cell>>;
+
+/// Makes the rows of a table.
+type Make = fn(Dialect) -> Rows;
+
+/// What stands in the sheets for the rows of each table.
+pub(super) const TABLES: [(&str, Make); 4] =
+    [("@film@", films), ("@member@", members), ("@loan@", loans), ("@payment@", payments)];
+
 /// How rows are written.
 #[derive(Clone, Copy)]
 pub(super) enum Form {
@@ -57,16 +67,20 @@ fn text(text: impl Into<String>) -> Cell {
     Cell::Text(text.into())
 }
 
-pub(super) fn films(dialect: Dialect) -> Vec<Vec<Cell>> {
+fn films(dialect: Dialect) -> Rows {
     const RATINGS: [&str; 5] = ["all", "from 6", "from 12", "from 16", "adults; only"];
     let film = |id: u32| {
         let mut row = vec![
             plain(id),
             text(format!("Film {id}: {}", odd(id))),
-            if id % 7 == 0 { Cell::Null } else { text(format!("{} and {}", odd(id / 3), odd(id + 5))) },
+            if id.is_multiple_of(7) {
+                Cell::Null
+            } else {
+                text(format!("{} and {}", odd(id / 3), odd(id + 5)))
+            },
             plain(1950 + id % 75),
             plain(1 + id % 4),
-            if id % 11 == 0 { Cell::Null } else { plain(40 + id % 140) },
+            if id.is_multiple_of(11) { Cell::Null } else { plain(40 + id % 140) },
             plain(format!("{}.99", id % 7)),
             text(RATINGS[id as usize % RATINGS.len()]),
         ];
@@ -83,10 +97,10 @@ pub(super) fn films(dialect: Dialect) -> Vec<Vec<Cell>> {
     (1..=FILMS).map(film).collect()
 }
 
-pub(super) fn members(dialect: Dialect) -> Vec<Vec<Cell>> {
+fn members(dialect: Dialect) -> Rows {
     let member = |id: u32| {
         let name = text(format!("Member {id} {}", odd(id * 5)));
-        let email = if id % 9 == 0 { Cell::Null } else { text(format!("m{id}@rental.example")) };
+        let email = if id.is_multiple_of(9) { Cell::Null } else { text(format!("m{id}@rental.example")) };
         let joined = text(format!("2024-{:02}-{:02}", 1 + id % 12, 1 + id % 28));
         match dialect {
             Dialect::Postgres => vec![
@@ -94,13 +108,13 @@ pub(super) fn members(dialect: Dialect) -> Vec<Vec<Cell>> {
                 name,
                 email,
                 text(format!(r#"("Main; street {id}",{})"#, id % 90)),
-                text(if id % 13 == 0 { "f" } else { "t" }),
+                text(if id.is_multiple_of(13) { "f" } else { "t" }),
                 joined,
                 text(format!("\\x{:08x}", id.wrapping_mul(0x9E37_79B9))),
             ],
             Dialect::MySql => {
                 let place = format!("ST_GeomFromText('POINT({} {})')", id % 180, id % 90);
-                vec![plain(id), name, email, plain(u32::from(id % 13 != 0)), joined, plain(place)]
+                vec![plain(id), name, email, plain(u32::from(!id.is_multiple_of(13))), joined, plain(place)]
             }
             Dialect::Sqlite => vec![plain(id), name, email],
         }
@@ -108,11 +122,11 @@ pub(super) fn members(dialect: Dialect) -> Vec<Vec<Cell>> {
     (1..=MEMBERS).map(member).collect()
 }
 
-pub(super) fn loans(dialect: Dialect) -> Vec<Vec<Cell>> {
+fn loans(dialect: Dialect) -> Rows {
     let loan = |id: u32| {
         // No member has one film twice: the pairs repeat only after 3,000, and then at other days.
         let (film, member, day) = (1 + id % FILMS, 1 + id % (MEMBERS - 1), 1 + id / 40);
-        let returned = if id % 6 == 0 { Cell::Null } else { text(returned(id, dialect)) };
+        let returned = if id.is_multiple_of(6) { Cell::Null } else { text(returned(id, dialect)) };
         let days = match dialect {
             Dialect::Postgres => format!("[{day},{})", day + 3),
             Dialect::MySql | Dialect::Sqlite => format!("2025-{:02}-{:02}", 1 + day % 12, 1 + day % 28),
@@ -127,10 +141,10 @@ fn returned(id: u32, dialect: Dialect) -> String {
     format!("2025-{:02}-{:02} {:02}:30:00.125{zone}", 1 + id % 12, 1 + id % 28, id % 24)
 }
 
-pub(super) fn payments(dialect: Dialect) -> Vec<Vec<Cell>> {
+fn payments(dialect: Dialect) -> Rows {
     let zone = if dialect == Dialect::Postgres { "+00" } else { "" };
     let payment = |id: u32| {
-        let year = if id % 100 == 0 { 2019 } else { 2025 };
+        let year = if id.is_multiple_of(100) { 2019 } else { 2025 };
         let paid = format!("{year}-{:02}-{:02} {:02}:00:00{zone}", 1 + id % 12, 1 + id % 28, id % 24);
         vec![plain(id), plain(id), plain(format!("{}.{:02}", id % 9, id % 100)), text(paid)]
     };
