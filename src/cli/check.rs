@@ -12,6 +12,7 @@ use crate::plan::{self, Plan, Spec};
 use crate::sheet::{PiecesError, Survey, survey};
 use crate::store::{StateFolder, sheet_by_name};
 use anyhow::Context;
+use runsheet_sdk::Facts;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -234,6 +235,11 @@ fn targets(config: &Config, drivers: &Drivers, plan: &Plan, checked: &mut Checke
     for target in all {
         let Some(instance) = config.instances.get(&target.instance) else { continue };
         let Some(driver) = drivers.get(&instance.driver) else { continue };
+        if driver.facts().has(Facts::EMBEDDED) {
+            // There is no server to ask, and opening a file may make it.
+            checked.sheets.push(format!("{target}: a file, opened when the plan runs"));
+            continue;
+        }
         let opened = driver.open(&instance.settings, &target.database, "runsheet check", &mut |_| {});
         let said = opened.and_then(|mut connection| connection.identify());
         match said {
