@@ -177,6 +177,20 @@ mod tests {
     }
 
     #[test]
+    fn a_silent_peer_is_asked_and_given_up_also_in_the_middle_of_a_statement() {
+        let good = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = good.local_addr().unwrap();
+        let deadline = Deadline::after(Duration::from_secs(5));
+        let socket = reach().tcp(address, deadline).unwrap();
+        assert!(sockopt::socket_keepalive(&socket).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&socket).unwrap(), Duration::from_secs(60));
+        assert_eq!(sockopt::tcp_keepcnt(&socket).unwrap(), PROBES_MAX);
+        assert_eq!(sockopt::tcp_user_timeout(&socket).unwrap(), 90_000);
+        let never = Reach { keepalive: Duration::ZERO, ..reach() }.tcp(address, deadline).unwrap();
+        assert!(!sockopt::socket_keepalive(&never).unwrap());
+    }
+
+    #[test]
     fn a_black_hole_ends_at_the_deadline_and_says_so() {
         let (_listener, hole, _waiting) = black_hole();
         let deadline = Deadline::after(Duration::from_millis(300));
