@@ -97,6 +97,14 @@ fn a_plan_with_very_many_faults_is_read_in_a_moment_and_tells_how_many_there_are
 }
 
 #[test]
+fn a_plan_of_more_values_than_any_plan_has_is_refused_before_it_takes_memory() {
+    let text = format!("{{\"steps\": [{}]}}", "{},".repeat(2_100_000));
+    let found = read_in_time("two million empty steps", text).expect_err("it is no plan");
+    let found: Vec<&str> = found.iter().map(|fault| fault.message.as_str()).collect();
+    assert_eq!(found, ["the plan has more than 4000000 values"]);
+}
+
+#[test]
 fn many_specs_of_one_version_and_many_of_the_next_are_read_in_a_moment() {
     let specs: Vec<String> = (0..30_000)
         .map(|number| spec(&format!("s{number}"), "", &format!("\"schemaVersion\": \"{}\",", number % 2 + 1)))

@@ -15,6 +15,8 @@ use std::ops::Range;
 
 /// More specs than this are no plan.
 const SPECS_MAX: usize = 200_000;
+/// More values than this are no plan either: each takes a hundred bytes while the text is read, however short it is.
+const VALUES_MAX: usize = 4_000_000;
 
 /// What a plan's text does not say itself.
 #[derive(Clone, Debug)]
@@ -48,6 +50,11 @@ pub(super) fn with_object<R>(
     read: impl FnOnce(&Object<'_>, &mut Finds) -> R,
 ) -> Result<R, Faults> {
     let mut finds = Finds::new();
+    if text.bytes().filter(|byte| matches!(byte, b',' | b'{' | b'[')).count() > VALUES_MAX {
+        let help = "Make more than one of it.";
+        finds.add_help(0..1, format!("{what} has more than {VALUES_MAX} values"), help);
+        return Err(finds.into_faults(text));
+    }
     let parsed = match parse_to_ast(text, &CollectOptions::default(), &syntax()) {
         Ok(parsed) => parsed,
         Err(error) => {
