@@ -69,6 +69,8 @@ pub struct Statements {
     pub counted: Vec<Counted>,
     /// Statements that fail where the table has a row 1.
     pub failing: Vec<Failing>,
+    /// Opens a transaction.
+    pub begin: &'static str,
     /// Two statements in one text, each of which puts a row in.
     pub two: Vec<&'static str>,
     /// The same as `insert`, with delimiters, blanks and comments around it.

@@ -1,7 +1,9 @@
 //! A session: what the ABI asks of it, and where its rules are broken.
 
-use crate::contents::{Change, Contents, LEDGER};
+use crate::contents::{Change, Contents};
 use crate::fault::Fault;
+use crate::ledger;
+use crate::misbehave::{leak, leak_descriptor, misbehave};
 use crate::place::Place;
 use crate::server::{Database, Presence, SERVER, Woken, hold};
 use crate::settings::Options;
@@ -10,7 +12,6 @@ use runsheet_sdk::{
     Applied, Canceler, Class, Connection, Error, Identity, Judge, LoadRows, Mark, Notices, Outcome, TryLock,
 };
 use std::collections::HashSet;
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::ThreadId;
@@ -29,13 +30,13 @@ pub struct Session {
     /// The table and the rows of the load under way.
     pub(crate) loading: Option<(String, Vec<u8>)>,
     /// How often the ledger was prepared, and the lock asked for.
-    asked: Asked,
+    pub(crate) asked: Asked,
     pub(crate) opener: ThreadId,
 }
 
 #[derive(Default)]
-struct Asked {
-    ledger: u32,
+pub(crate) struct Asked {
+    pub ledger: u32,
     lock: u32,
 }
 
@@ -180,40 +181,6 @@ fn is_same(one: &Identity, other: &Identity) -> bool {
     (&one.session, &one.session_start, &one.system) == (&other.session, &other.session_start, &other.system)
 }
 
-/// What a driver must not leave behind.
-fn leak(options: &Options) {
-    if options.has(Fault::LeaksDescriptor) {
-        leak_descriptor();
-    }
-    if options.has(Fault::LeaksThread) {
-        std::thread::spawn(|| {
-            loop {
-                std::thread::park();
-            }
-        });
-    }
-}
-
-fn leak_descriptor() {
-    if let Ok(file) = File::open("/dev/null") {
-        std::mem::forget(file);
-    }
-}
-
-/// What a driver must not do to its process.
-fn misbehave(options: &Options) {
-    if options.has(Fault::ChangesDirectory) {
-        // Where that is not allowed, the fault is not found, and its test says so.
-        let _ = std::env::set_current_dir("/");
-    }
-    if options.has(Fault::ChangesUmask) {
-        rustix::process::umask(rustix::fs::Mode::from(0o077));
-    }
-    if options.has(Fault::WritesToStderr) {
-        eprintln!("the mock driver was here");
-    }
-}
-
 /// Keeps a row that is all that a transaction has changed.
 fn keep_only_row(transaction: Option<&Transaction>, contents: &mut Contents) {
     if let Some([change @ Change::Put { .. }]) = transaction.map(Transaction::changes) {
@@ -341,50 +308,19 @@ impl Connection for Session {
     }
 
     fn prepare_ledger(&mut self) -> Result<(), Error> {
-        self.call(Place::Prepare, |session| {
-            let database = Arc::clone(&session.database);
-            let mut contents = hold(&database.contents);
-            if contents.has_table(LEDGER) && !session.fault(Fault::PrepareTakesForeign) {
-                let message = format!("the table {LEDGER} is not Runsheet's, and was not touched");
-                return Err(Error { object: LEDGER.to_owned(), ..Error::new(Class::AlreadyExists, message) });
-            }
-            session.asked.ledger += 1;
-            if session.asked.ledger > 1 && session.fault(Fault::PrepareOnce) {
-                return Err(Error::new(Class::AlreadyExists, "the ledger is there already"));
-            }
-            if !contents.has_ledger {
-                session.change(&mut contents, Change::Ledger);
-            }
-            Ok(())
-        })
+        self.call(Place::Prepare, ledger::prepare)
     }
 
     fn write_mark(&mut self, mark: &Mark) -> Result<(), Error> {
-        self.call(Place::Write, |session| session.mark(mark))
+        self.call(Place::Write, |session| ledger::write(session, mark))
     }
 
     fn read_marks(&mut self, task: &str) -> Result<Vec<Mark>, Error> {
-        self.call(Place::Read, |session| {
-            let contents = hold(&session.database.contents);
-            if !contents.has_ledger && session.fault(Fault::ReadNeedsLedger) {
-                return Err(Error::new(Class::MissingObject, "there is no ledger"));
-            }
-            let mut marks = contents.marks(task);
-            if session.fault(Fault::MarksUnordered) {
-                marks.reverse();
-            }
-            Ok(marks)
-        })
+        self.call(Place::Read, |session| ledger::read(session, task))
     }
 
     fn find_version(&mut self, schema_version: &str) -> Result<Option<Mark>, Error> {
-        self.call(Place::FindVersion, |session| {
-            let contents = hold(&session.database.contents);
-            Ok(match session.fault(Fault::VersionIncomplete) {
-                true => contents.any_with_version(schema_version),
-                false => contents.version(schema_version),
-            })
-        })
+        self.call(Place::FindVersion, |session| Ok(ledger::find_version(session, schema_version)))
     }
 
     fn load(&mut self) -> Option<&mut dyn LoadRows> {
@@ -402,27 +338,6 @@ impl Session {
         if contents.lock == Some(self.presence.number) {
             contents.lock = None;
         }
-    }
-
-    fn mark(&mut self, mark: &Mark) -> Result<(), Error> {
-        let database = Arc::clone(&self.database);
-        let mut contents = hold(&database.contents);
-        let own = self.transaction.as_ref().is_some_and(|transaction| transaction.has_mark(mark));
-        if (own || contents.has_mark(mark)) && !self.fault(Fault::MarkTwice) {
-            if let Some(transaction) = self.transaction.as_mut() {
-                transaction.has_failed = true;
-            }
-            return Err(Error::new(Class::AlreadyExists, "the mark is in the ledger already"));
-        }
-        let mut mark = Mark { applied_time: jiff::Timestamp::now().to_string(), ..mark.clone() };
-        if self.fault(Fault::MarkForgets) {
-            mark.host.clear();
-        }
-        match self.fault(Fault::MarkAtOnce) {
-            true => contents.apply(Change::Mark(Box::new(mark))),
-            false => self.change(&mut contents, Change::Mark(Box::new(mark))),
-        }
-        Ok(())
     }
 }
 

@@ -60,6 +60,8 @@ faults! {
     SeenEarly = "seen-early",
     /// A commit of more than one row forgets the last.
     CommitForgets = "commit-forgets",
+    /// A statement never says that a transaction is open.
+    TransactionUnsaid = "transaction-unsaid",
     /// The commit of a transaction that has failed says OK.
     CommitLies = "commit-lies",
     /// A rollback keeps a row that is all that was changed.
@@ -80,6 +82,8 @@ faults! {
     PrepareTakesForeign = "prepare-takes-foreign",
     /// A mark takes effect at once, whatever becomes of its transaction.
     MarkAtOnce = "mark-at-once",
+    /// A mark takes effect at once where a statement has opened the transaction.
+    MarkLeavesOwn = "mark-leaves-own",
     /// A mark is accepted twice.
     MarkTwice = "mark-twice",
     /// A mark loses its host.

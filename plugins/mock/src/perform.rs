@@ -97,6 +97,7 @@ impl Session {
     pub(crate) fn outcome(&self, rows_affected: Option<u64>, tag: &str) -> Outcome {
         let transaction = match &self.transaction {
             None => Transaction::None,
+            Some(_) if self.fault(Fault::TransactionUnsaid) => Transaction::None,
             Some(transaction) if transaction.has_failed => Transaction::Failed,
             Some(_) => Transaction::Open,
         };
@@ -149,7 +150,10 @@ impl Session {
                 let message = "this load waits for rows, and the sheet has none behind it";
                 return Err(Error::new(Class::Unsupported, message));
             }
-            Statement::Begin => self.begin_transaction()?,
+            Statement::Begin => {
+                self.begin_transaction()?;
+                self.transaction.iter_mut().for_each(|transaction| transaction.is_own = true);
+            }
             Statement::Commit => self.commit_transaction()?,
             Statement::Rollback => self.rollback_transaction(),
             Statement::Alone(statement) if self.transaction.is_none() => {

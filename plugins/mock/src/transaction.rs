@@ -12,6 +12,8 @@ pub(crate) struct Transaction {
     changes: Vec<Change>,
     /// Tables that it has made (true) or dropped (false).
     tables: HashMap<String, bool>,
+    /// A statement has opened it.
+    pub is_own: bool,
     /// A statement has failed: it can only be rolled back.
     pub has_failed: bool,
     /// The answer to its commit is to get lost, after it took effect (true) or not.

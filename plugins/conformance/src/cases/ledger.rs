@@ -30,6 +30,12 @@ pub(super) fn cases() -> Vec<Case> {
             check: mark_rides,
         },
         Case {
+            name: "ledger-mark-rides-own",
+            rule: "A mark rides with a transaction that a statement has opened, too.",
+            needs: NEEDS,
+            check: mark_rides_own,
+        },
+        Case {
             name: "ledger-mark-once",
             rule: "A mark that is in is refused, and takes its transaction with it.",
             needs: NEEDS,
@@ -143,6 +149,26 @@ fn mark_rides(bench: &Bench) -> Result<()> {
     session.begin().context("after a mark without a transaction")?;
     session.rollback()?;
     ensure!(segments(&mut other, &task)? == [1, 2], "the mark was in a transaction that stayed open");
+    Ok(())
+}
+
+fn mark_rides_own(bench: &Bench) -> Result<()> {
+    let (mut session, mut other) = (prepared(bench)?, prepared(bench)?);
+    let table = bench.table(&mut session)?;
+    let task = bench.fresh_task();
+    say(&mut session, bench.target.statements.begin)?;
+    bench.insert(&mut session, &table, 1)?;
+    session.write_mark(&mark(&task, 1))?;
+    ensure!(segments(&mut other, &task)?.is_empty(), "the mark is seen before its commit");
+    session.rollback()?;
+    ensure!(segments(&mut other, &task)?.is_empty(), "the mark is in after its rollback");
+    ensure!(bench.rows(&table)? == 0, "the row is in after its rollback");
+    say(&mut session, bench.target.statements.begin)?;
+    bench.insert(&mut session, &table, 1)?;
+    session.write_mark(&mark(&task, 1))?;
+    session.commit(&mut |_| {})?;
+    ensure!(segments(&mut other, &task)? == [1], "the mark is not in after its commit");
+    ensure!(bench.rows(&table)? == 1, "the row is not in after its commit");
     Ok(())
 }
 

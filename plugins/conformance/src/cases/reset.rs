@@ -43,14 +43,19 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn ends_transaction(bench: &Bench) -> Result<()> {
     let mut session = bench.open()?;
-    let table = bench.table(&mut session)?;
-    session.begin()?;
-    bench.insert(&mut session, &table, 1)?;
-    session.reset(LABEL)?;
-    ensure!(bench.rows(&table)? == 0, "the reset has committed");
-    bench.insert(&mut session, &table, 2)?;
-    let rows = bench.rows(&table)?;
-    ensure!(rows == 1, "after the reset and one more row, {rows} rows are seen");
+    for fails_first in [false, true] {
+        let table = bench.table(&mut session)?;
+        session.begin()?;
+        bench.insert(&mut session, &table, 1)?;
+        if fails_first {
+            fails(&mut session, "no such statement")?;
+        }
+        session.reset(LABEL)?;
+        ensure!(bench.rows(&table)? == 0, "the reset has committed");
+        bench.insert(&mut session, &table, 2)?;
+        let rows = bench.rows(&table)?;
+        ensure!(rows == 1, "after the reset and one more row, {rows} rows are seen");
+    }
     Ok(())
 }
 

@@ -3,7 +3,8 @@
 use crate::bench::{Bench, fails, on, say};
 use crate::case::Case;
 use anyhow::{Context, Result, bail, ensure};
-use runsheet_sdk::{Applied, Facts, Failure};
+use runsheet::driver::Connection;
+use runsheet_sdk::{Applied, Facts, Failure, Transaction};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -12,6 +13,12 @@ pub(super) fn cases() -> Vec<Case> {
             rule: "What a transaction changes is seen by others after its commit, and not before.",
             needs: &[],
             check: commit,
+        },
+        Case {
+            name: "transaction-state",
+            rule: "A statement says whether a transaction is open after it, or that this cannot be told.",
+            needs: &[],
+            check: state,
         },
         Case {
             name: "commit-after-failure",
@@ -55,6 +62,25 @@ fn commit(bench: &Bench) -> Result<()> {
     let rows = bench.rows(&table)?;
     ensure!(rows == 3, "{rows} rows are seen after a statement without a transaction");
     Ok(())
+}
+
+fn state(bench: &Bench) -> Result<()> {
+    let mut session = bench.open()?;
+    let table = bench.table(&mut session)?;
+    let says = |session: &mut Connection, id: u64, due: Transaction| -> Result<()> {
+        let said = bench.insert(session, &table, id)?.transaction;
+        ensure!(said == due || said == Transaction::Unknown, "it says {said:?} instead of {due:?}");
+        Ok(())
+    };
+    says(&mut session, 1, Transaction::None)?;
+    session.begin()?;
+    says(&mut session, 2, Transaction::Open)?;
+    session.commit(&mut |_| {})?;
+    says(&mut session, 3, Transaction::None)?;
+    say(&mut session, bench.target.statements.begin)?;
+    says(&mut session, 4, Transaction::Open)?;
+    session.rollback()?;
+    says(&mut session, 5, Transaction::None)
 }
 
 fn commit_after_failure(bench: &Bench) -> Result<()> {

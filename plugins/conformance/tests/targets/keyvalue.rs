@@ -54,6 +54,7 @@ fn statements() -> Statements {
             failing("FAIL 7 'as it was told'", Class::Other),
             failing("INSERT {table}/7", Class::Syntax),
         ],
+        begin: "BEGIN",
         two: vec![
             "INSERT {table}/201 x; INSERT {table}/202 x",
             "INSERT {table}/201 x; -- one\nINSERT {table}/202 x;",

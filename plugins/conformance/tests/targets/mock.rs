@@ -57,6 +57,7 @@ fn statements() -> Statements {
             failing("create {table}", Class::AlreadyExists),
             failing("oops", Class::Syntax),
         ],
+        begin: "begin",
         two: vec!["put {table} 1 x; put {table} 2 x", "put {table} 1 x; -- one\nput {table} 2 x;"],
         decorated: vec![
             "put {table} {id} x;",

@@ -79,6 +79,7 @@ fn statements() -> Statements {
             failing("INSERT INTO {table} VALUE (2, 'x') nonsense", Class::Syntax),
             failing("SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213", Class::Deadlock),
         ],
+        begin: "BEGIN",
         two: vec![
             "INSERT INTO {table} VALUES (201, 'x'); INSERT INTO {table} VALUES (202, 'x')",
             "INSERT INTO {table} VALUES (201, 'x'); -- one\nINSERT INTO {table} VALUES (202, 'x');",

@@ -63,6 +63,7 @@ fn statements() -> Statements {
             failing("INSERT INTO {table} VALUE (2, 'x')", Class::Syntax),
             failing("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '40P01'; END $$", Class::Deadlock),
         ],
+        begin: "BEGIN",
         two: vec![
             "INSERT INTO {table} VALUES (201, 'x'); INSERT INTO {table} VALUES (202, 'x')",
             "INSERT INTO {table} VALUES (201, 'x'); -- one\nINSERT INTO {table} VALUES (202, 'x');",

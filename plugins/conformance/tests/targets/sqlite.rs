@@ -52,6 +52,7 @@ fn statements() -> Statements {
             failing("CREATE TABLE {table} (id INTEGER)", Class::AlreadyExists),
             failing("INSERT INTO {table} VALUE (2, 'x')", Class::Syntax),
         ],
+        begin: "BEGIN",
         two: vec![
             "INSERT INTO {table} VALUES (201, 'x'); INSERT INTO {table} VALUES (202, 'x')",
             "INSERT INTO {table} VALUES (201, 'x'); -- one\nINSERT INTO {table} VALUES (202, 'x');",
