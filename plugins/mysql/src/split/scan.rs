@@ -258,8 +258,7 @@ impl MySqlSplitter {
         // A delimiter that begins with a letter ends a word, as it ends everything else, and may go on behind it.
         let reach = rest.get(..(length + self.delimiter.len() - 1).min(rest.len())).unwrap_or_default();
         match memchr::memmem::find(reach, &self.delimiter) {
-            Some(ahead) if ahead < length => (ahead, true),
-            Some(_) => (length, true),
+            Some(ahead) => (ahead, true),
             None if at_end || reach.len() == length + self.delimiter.len() - 1 => {
                 (length, plain.is_some() || at_end)
             }
