@@ -23,6 +23,8 @@ const RECONNECT_TIME_MAX: Duration = Duration::from_secs(30);
 const CONNECTIONS_LOST_MAX: u32 = 3;
 /// How often a pause looks whether the run is to stop.
 const PAUSE_LOOK: Duration = Duration::from_millis(50);
+/// What it means for the data, and what to do, where a run ended before its first statement.
+const NOTHING_RUN: &str = "Nothing was run in this try. Put right what stopped it, and retry.";
 /// How long between two tries.
 const RECONNECT_WAIT: Duration = Duration::from_millis(500);
 
@@ -180,7 +182,7 @@ impl Run<'_> {
         let target = format!("instances/{}/databases/{}", self.job.instance.name, self.job.database);
         End::Failed {
             error: failure::of_session(&format!("no connection to {target}"), error),
-            detail: "Nothing was run in this try. Put right what stopped it, and retry.".to_owned(),
+            detail: NOTHING_RUN.to_owned(),
             by_chance: matches!(error.class, Class::Connection | Class::Resource),
         }
     }
@@ -207,14 +209,7 @@ impl Run<'_> {
                 None => self.perform(connection, prepared),
             },
             Ok(Err(end)) => Part::Over(end),
-            Err(error) if error.failure == Failure::Lost => {
-                Part::Lost(Lost { error: failure::of_session("before the sheet", &error), segment: None })
-            }
-            Err(error) => Part::Over(End::Failed {
-                error: failure::of_session("before the sheet could be run", &error),
-                detail: "Nothing was run in this try.".to_owned(),
-                by_chance: false,
-            }),
+            Err(error) => not_prepared(&error, lost),
         }
     }
 
@@ -318,6 +313,22 @@ struct Prepared {
     ledger: bool,
     marks: Vec<Mark>,
     recorded: Recorded,
+}
+
+/// The database could not be asked what is in already; what an earlier connection was lost in is then as open as it was.
+fn not_prepared(error: &Error, lost: Option<Lost>) -> Part {
+    match (error.failure, lost) {
+        (Failure::Lost, Some(before)) => Part::Lost(before),
+        (Failure::Lost, None) => {
+            Part::Lost(Lost { error: failure::of_session("before the sheet", error), segment: None })
+        }
+        (_, Some(before)) => Part::Over(not_settled(before.error, &error.to_string())),
+        (_, None) => Part::Over(End::Failed {
+            error: failure::of_session("before the sheet could be run", error),
+            detail: NOTHING_RUN.to_owned(),
+            by_chance: matches!(error.class, Class::LockTimeout | Class::Deadlock | Class::Serialization),
+        }),
+    }
 }
 
 /// What became of the segment in which a connection was lost, now that the fence shows that the old session is gone:
