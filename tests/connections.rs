@@ -8,7 +8,8 @@ use runsheet_test_servers::{MySql, Postgres, PostgresOptions, shared};
 use serde_json::Value;
 use site::{Engine, Site, plan_of, task};
 use std::fmt::Write;
-use std::path::Path;
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -134,6 +135,73 @@ fn on_mariadb_a_connection_that_cannot_be_made_is_told_and_made_after_its_repair
 #[test]
 fn on_mysql_a_connection_that_cannot_be_made_is_told_and_made_after_its_repair() -> Result<()> {
     refused_by_mysql(shared::mysql())
+}
+
+/// A site with one SQLite instance that makes no file by itself and does not wait long for locks.
+fn site_of_files(settings: &str) -> Result<(Site, PathBuf)> {
+    let site = Site::new("")?;
+    let folder = site.path("databases");
+    let config = std::fs::read_to_string(site.path("config.toml"))?;
+    let directory = folder.display().to_string();
+    site.write(
+        "config.toml",
+        format!("{config}[instances.main]\ndriver = \"sqlite\"\ndirectory = {directory:?}\nbusy_timeout = \"100ms\"\n{settings}"),
+    )?;
+    site.drop_file("test/make.sql", "CREATE TABLE made (id INTEGER);\nINSERT INTO made VALUES (1);")?;
+    Ok((site, folder))
+}
+
+#[test]
+fn on_sqlite_a_file_that_cannot_be_opened_is_told_and_opened_after_its_repair() -> Result<()> {
+    let (mut site, folder) = site_of_files("")?;
+    std::fs::write(folder.join("garbage.db"), "no database at all".repeat(100))?;
+    let target = |database: &str| format!("instances/main/databases/{database}");
+    let (missing, garbage) = (target("missing"), target("garbage"));
+    let specs = [("missing", missing.as_str(), "make"), ("garbage", garbage.as_str(), "make")];
+    site.drop_file("test/connections.plan.json", plan_of(&[&specs]))?;
+    site.start()?;
+    let plan = site.wait_for(PLAN, &["DONE", "FAILED", "BLOCKED"])?;
+    assert_refused(&plan, "missing", "missing object", &["missing.db", "create = true"]);
+    assert_refused(&plan, "garbage", "other", &["garbage.db", "no SQLite database"]);
+    for database in ["missing", "garbage"] {
+        std::fs::write(folder.join(format!("{database}.db")), "")?;
+    }
+    let said = site.run(&["retry", PLAN])?;
+    ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let plan = site.wait_for(PLAN, &["DONE", "FAILED", "BLOCKED"])?;
+    assert_eq!(plan["status"], "DONE", "{plan:#}");
+    Ok(())
+}
+
+#[test]
+fn on_sqlite_a_file_that_another_program_has_locked_is_tried_again() -> Result<()> {
+    let (mut site, folder) = site_of_files("retry = { attempts = 100, backoff = \"10ms\" }\n")?;
+    let file = folder.join("locked.db");
+    let mut holder =
+        Command::new("sqlite3").arg(&file).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut words = holder.stdin.take().context("a pipe")?;
+    std::io::Write::write_all(&mut words, b"CREATE TABLE other (id); BEGIN IMMEDIATE; SELECT 'locked';\n")?;
+    let mut heard = String::new();
+    std::io::BufReader::new(holder.stdout.take().context("a pipe")?).read_line(&mut heard)?;
+    assert_eq!(heard.trim(), "locked");
+    site.drop_file(
+        "test/connections.plan.json",
+        plan_of(&[&[("locked", "instances/main/databases/locked", "make")]]),
+    )?;
+    site.start()?;
+    let begun = Instant::now();
+    let log = |site: &Site| Ok::<_, anyhow::Error>(String::from_utf8(site.run(&["log", PLAN])?.stdout)?);
+    while !log(&site)?.contains("tried again") {
+        ensure!(begun.elapsed() < WAIT_MAX, "{}", log(&site)?);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(words);
+    holder.wait()?;
+    let plan = site.wait_for(PLAN, &["DONE", "FAILED", "BLOCKED"])?;
+    assert_eq!(plan["status"], "DONE", "{plan:#}");
+    assert!(log(&site)?.contains("database is locked"), "{}", log(&site)?);
+    assert_eq!(Engine::Sqlite.number(&folder, "locked", "SELECT count(*) FROM made")?, 1);
+    Ok(())
 }
 
 /// A sheet that is one transaction from its second statement on, and stands still in its middle until the gate is open.
