@@ -104,6 +104,16 @@ impl Kept {
     }
 }
 
+impl Kept {
+    /// Whether a holder is this session. Some engines tell nobody else when a session began, and give its number to no other session
+    /// of the same server process.
+    fn is(&self, holder: &Identity) -> bool {
+        let other = Self::of(holder);
+        let began_then = other.session_start.is_empty() || other.session_start == self.session_start;
+        began_then && *self == Self { session_start: self.session_start.clone(), ..other }
+    }
+}
+
 /// Remembers the session that holds the fence now. Not waited for: where it is lost with a crash, the session is waited for.
 pub(super) fn remember(identity: &Identity, job: &Job, store: &Store) {
     let kept = serde_json::to_string(&Kept::of(identity)).expect("an identity has only text");
@@ -120,5 +130,33 @@ fn is_ours(holder: &Identity, job: &Job, store: &Store) -> bool {
         reader.read(|connection| store::session_of(connection, &job.instance.name, &job.database))
     });
     let kept: Option<Kept> = found.ok().flatten().and_then(|text| serde_json::from_str(&text).ok());
-    kept.is_some_and(|kept| kept == Kept::of(holder))
+    kept.is_some_and(|kept| kept.is(holder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_is_known_by_all_that_the_server_tells_of_it() {
+        let own = Identity {
+            session: "12".to_owned(),
+            session_start: "2026-11-25 10:00:00".to_owned(),
+            system: "db:3306 started 2026-11-01 08:00:00".to_owned(),
+            doing: "sleeping".to_owned(),
+            ..Identity::default()
+        };
+        let kept = Kept::of(&own);
+        assert!(kept.is(&own));
+        // Not told to others, as by MySQL.
+        assert!(kept.is(&Identity {
+            session_start: String::new(),
+            doing: "working".to_owned(),
+            ..own.clone()
+        }));
+        assert!(!kept.is(&Identity { session_start: "2026-11-25 10:00:01".to_owned(), ..own.clone() }));
+        assert!(!kept.is(&Identity { session: "13".to_owned(), ..own.clone() }));
+        let restarted = "db:3306 started 2026-11-25 09:59:00".to_owned();
+        assert!(!kept.is(&Identity { system: restarted, session_start: String::new(), ..own }));
+    }
 }
