@@ -42,8 +42,7 @@ pub(crate) fn try_lock(session: &mut Session) -> Result<TryLock, Error> {
     }
     let holder = session.ask(&format!("SELECT IS_USED_LOCK({name})"))?;
     let Some(holder) = holder else { return Ok(TryLock::Busy(None)) };
-    let doing = doing(session, &holder);
-    Ok(TryLock::Busy(Some(Box::new(Identity { session: holder, doing, ..session.server_identity() }))))
+    Ok(TryLock::Busy(Some(Box::new(seen(session, holder)))))
 }
 
 pub(crate) fn unlock(session: &mut Session) -> Result<(), Error> {
@@ -91,17 +90,24 @@ pub(crate) fn end_holder(session: &mut Session, holder: &Identity) -> Result<(),
     }
 }
 
-/// What a session is doing, as the server says it to others of the same account.
-fn doing(session: &mut Session, number: &str) -> String {
-    let Ok(number) = number.parse::<u64>() else { return String::new() };
+/// A session as the server shows it to others of the same account. When it began, it tells nobody.
+fn seen(session: &mut Session, number: String) -> Identity {
+    let mut holder = Identity {
+        version: session.server().version.clone(),
+        database: session.database().to_owned(),
+        ..session.server_identity()
+    };
     let progress = if session.is_mariadb() { "STAGE, MAX_STAGE, PROGRESS" } else { "0, 0, 0" };
     let query = format!(
-        "SELECT COMMAND, TIME, STATE, LEFT(INFO, {EXCERPT_MAX}), {progress} FROM information_schema.PROCESSLIST WHERE ID = {number}"
+        "SELECT USER, COMMAND, TIME, STATE, LEFT(INFO, {EXCERPT_MAX}), {progress} FROM information_schema.PROCESSLIST WHERE ID = {}",
+        literal(&number)
     );
-    let Ok(rows) = session.query(&query) else { return String::new() };
-    let Some(row) = rows.into_iter().next() else { return String::new() };
+    holder.session = number;
+    let Ok(rows) = session.query(&query) else { return holder };
+    let Some(row) = rows.into_iter().next() else { return holder };
     let mut row = row.into_iter().map(Option::unwrap_or_default);
     let mut next = || row.next().unwrap_or_default();
+    holder.user = next();
     let (command, time, state, info) = (next(), next(), next(), next());
     let (stage, stages, progress) = (next(), next(), next());
     let mut text = format!("{command} for {time} s");
@@ -114,7 +120,8 @@ fn doing(session: &mut Session, number: &str) -> String {
     if !info.is_empty() {
         text.push_str(&format!(": {}", info.split_whitespace().collect::<Vec<_>>().join(" ")));
     }
-    text
+    holder.doing = text;
+    holder
 }
 
 #[cfg(test)]

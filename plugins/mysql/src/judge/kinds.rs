@@ -70,7 +70,7 @@ pub const KINDS: &[Row] = &[
         Kind::ReplaceTable,
         "CREATE OR REPLACE TABLE, SEQUENCE (MariaDB)",
         "its definition and when it was made",
-        "gone, or as it was: not applied; another definition or made later: applied; the same and made in the very second before, or touched by a start of the server: a person must look",
+        "gone, or as it was: not applied; another definition or made later: applied; the same and made in the very second before, or touched by a start of MariaDB: a person must look",
     ),
     row(
         Kind::AlterTable,
@@ -88,7 +88,7 @@ pub const KINDS: &[Row] = &[
         Kind::AlterTableAnew,
         "ALTER TABLE that drops and adds a column of the same name",
         "the table's definition, and when it was altered last",
-        "changed, or altered later: applied; as it was: not applied; altered in the very second before, or touched by a start of the server: a person must look",
+        "changed, or altered later: applied; as it was: not applied; altered in the very second before, or touched by a start of MariaDB: a person must look",
     ),
     row(
         Kind::Index,

@@ -28,7 +28,7 @@ pub struct Case {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
     Never,
-    /// Where the server was started anew and does not mark.
+    /// Where MariaDB was started anew and does not mark.
     AfterStart,
     /// Where the server does not mark.
     WithoutMark,
@@ -164,7 +164,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         kind: Kind::View,
-        setup: "CREATE VIEW v AS SELECT 1; CREATE VIEW w AS SELECT 2; CREATE VIEW x AS SELECT 3",
+        setup: "CREATE DEFINER=least@localhost VIEW v AS SELECT 1; CREATE DEFINER=least@localhost VIEW w AS SELECT 2; CREATE DEFINER=least@localhost VIEW x AS SELECT 3",
         statement: "DROP VIEW v, w, x",
         half: "DROP VIEW w",
         ..PLAIN
@@ -172,7 +172,7 @@ pub const CASES: &[Case] = &[
     Case { kind: Kind::Routine, statement: "CREATE PROCEDURE p() SELECT 1", ..PLAIN },
     Case {
         kind: Kind::Routine,
-        setup: "CREATE FUNCTION f() RETURNS int DETERMINISTIC RETURN 1",
+        setup: "CREATE DEFINER=least@localhost FUNCTION f() RETURNS int DETERMINISTIC RETURN 1",
         statement: "DROP FUNCTION f",
         ..PLAIN
     },
@@ -184,20 +184,20 @@ pub const CASES: &[Case] = &[
     },
     Case {
         kind: Kind::Trigger,
-        setup: "CREATE TABLE t (a int); CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1",
+        setup: "CREATE TABLE t (a int); CREATE DEFINER=least@localhost TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1",
         statement: "DROP TRIGGER tr",
         ..PLAIN
     },
     Case { kind: Kind::Event, statement: "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1", ..PLAIN },
     Case {
         kind: Kind::Event,
-        setup: "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1",
+        setup: "CREATE DEFINER=least@localhost EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1",
         statement: "ALTER EVENT e ON SCHEDULE EVERY 2 HOUR",
         ..PLAIN
     },
     Case {
         kind: Kind::Event,
-        setup: "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1",
+        setup: "CREATE DEFINER=least@localhost EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1",
         statement: "DROP EVENT e",
         ..PLAIN
     },

@@ -2,8 +2,11 @@
 //! by the client `mariadb`.
 
 mod cases;
+mod client;
 
 pub use cases::{CASES, Case, Doubt};
+
+use client::Client;
 
 use anyhow::{Context, Result, bail, ensure};
 use runsheet_driver_mysql::{MySql as Engine, Session};
@@ -26,6 +29,7 @@ pub struct Config {
 pub struct Bench {
     pub config: Config,
     pub server: MySql,
+    client: Mutex<Client>,
     state: u64,
     /// Databases that were set up early, for cases whose objects are to be old enough.
     aged: Mutex<Vec<(&'static str, String)>>,
@@ -50,7 +54,7 @@ impl Bench {
         let arguments: &[&str] = match (config.family, config.marks) {
             (Family::MariaDb, false) => &["--skip-log-bin"],
             (Family::MariaDb, true) => &["--sync-binlog=1", "--gtid-strict-mode=1"],
-            (Family::MySql, false) => &[],
+            (Family::MySql, false) => &["--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"],
             (Family::MySql, true) => &["--gtid-mode=ON", "--enforce-gtid-consistency=ON"],
         };
         let mut arguments: Vec<String> = arguments.iter().map(|one| (*one).to_owned()).collect();
@@ -64,7 +68,8 @@ impl Bench {
         if config.marks {
             server.execute("", &format!("GRANT {more} ON *.* TO least@localhost"))?;
         }
-        let bench = Self { config, server, state: seed, aged: Mutex::default() };
+        let client = Mutex::new(Client::start(&server)?);
+        let bench = Self { config, server, client, state: seed, aged: Mutex::default() };
         for case in bench.cases().filter(|case| case.aged) {
             for _ in 0..3 + 2 * rounds() {
                 let database = bench.set_up(case)?;
@@ -76,11 +81,22 @@ impl Bench {
 
     /// Makes a database as a case finds it.
     fn set_up(&self, case: &Case) -> Result<String> {
-        let database = self.server.fresh_database()?;
-        if !case.setup.is_empty() {
-            self.server.execute(&database, &case.setup.replace("{d}", &database))?;
-        }
+        let database = runsheet_test_servers::fresh_name("db");
+        let setup = case.setup.replace("{d}", &database);
+        self.run(&format!("CREATE DATABASE {database}; USE {database}; {setup}"))?;
         Ok(database)
+    }
+
+    /// Runs SQL by the engine's own client.
+    pub fn run(&self, sql: &str) -> Result<()> {
+        self.client.lock().expect("nobody panicked").run(sql).map(drop)
+    }
+
+    /// Starts the server again that was killed.
+    pub fn restart(&mut self) -> Result<()> {
+        self.server.restart()?;
+        self.client = Mutex::new(Client::start(&self.server)?);
+        Ok(())
     }
 
     /// The database of a case, set up early where it is to be.
@@ -176,17 +192,15 @@ impl<'a> Trial<'a> {
 
     /// What the client sees, the same for every database.
     pub fn seen(&self, bench: &Bench) -> Result<String> {
-        let show = |rows: Vec<Vec<String>>| rows.into_iter().map(|row| row.join(" ")).collect::<Vec<_>>();
-        let mut lines = show(bench.server.query("", &self.named(DEFINITIONS))?);
+        let mut client = bench.client.lock().expect("nobody panicked");
+        let mut lines = client.run(&self.named(DEFINITIONS))?;
         if !self.case.also.is_empty() {
-            // What it asks about may be what is gone.
-            match bench.server.query(&self.database, &self.named(self.case.also)) {
-                Ok(rows) => lines.extend(show(rows)),
-                Err(error) => {
-                    let text = error.to_string();
-                    ensure!(text.contains("doesn't exist") || text.contains("Operation SHOW"), "{text}");
-                    lines.push("it cannot be asked".to_owned());
-                }
+            let also = client.say(&format!("USE {}; {}", self.database, self.named(self.case.also)))?;
+            for line in also.iter().filter(|line| !line.is_empty()) {
+                // What it asks about may be what is gone.
+                let missing = line.contains("doesn't exist") || line.contains("Operation SHOW");
+                ensure!(missing || !line.starts_with("ERROR"), "{line}");
+                lines.push(if missing { "it cannot be asked".to_owned() } else { line.clone() });
             }
         }
         Ok(lines.join("\n").replace(&self.database, "{d}"))

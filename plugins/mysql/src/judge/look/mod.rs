@@ -91,7 +91,8 @@ fn wanted(effect: &Effect) -> Vec<(Object, Depth)> {
         }
         Effect::Rename { pairs, .. } => {
             // An account's definition has its name in it.
-            let depth = |one: &Object| if one.class == Class::User { Depth::Presence } else { Depth::Definition };
+            let depth =
+                |one: &Object| if one.class == Class::User { Depth::Presence } else { Depth::Definition };
             let names = pairs.iter().flat_map(|(from, to)| [from, to]);
             names.map(|one| (one.clone(), depth(one))).collect()
         }

@@ -93,10 +93,11 @@ pub(super) fn by_time(
         return unknown(format!("{object} looks as it did, and does not say when it was made"));
     }
     if old.made != new.made {
-        return if before.process == now.process {
+        // MySQL keeps the time in its dictionary.
+        return if before.process == now.process || !before.dialect.mariadb {
             applied(format!("{object} was made anew since"))
         } else {
-            // A server that is started after a crash touches the files of what it puts back.
+            // MariaDB takes the time of a file, and touches those that it puts back after a crash.
             unknown(format!(
                 "{object} looks as it did, and its files were touched when the server was started"
             ))

@@ -19,8 +19,9 @@ pub(super) fn judge(pairs: &[(Object, Object)], lenient: bool, before: &Observed
         fits.map(|(_, done)| done).collect()
     };
     let mut fits = fitting(false);
-    // Tables of one form that change places: when they were touched tells them apart, unless a start of the server touched them, too.
-    if fits.len() > 1 && before.process == now.process {
+    // Tables of one form that change places: when they were made or touched tells them apart, unless a start of the server has
+    // touched them, too.
+    if fits.len() > 1 && (before.process == now.process || !before.dialect.mariadb) {
         fits = fitting(true);
     }
     match fits.as_slice() {

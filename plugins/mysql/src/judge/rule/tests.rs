@@ -107,6 +107,8 @@ fn tables_of_one_form_that_change_places_are_told_apart_by_time() {
     assert_eq!(rule(MARIADB, &touched), Ruling::Applied);
     let restarted = ruled(SWAP, &on(MARIADB, "1", &before), &on(MARIADB, "2", &touched));
     assert_eq!(restarted.ruling, Ruling::Unknown, "{}", restarted.reason);
+    let restarted = ruled(SWAP, &on(MYSQL, "1", &before), &on(MYSQL, "2", &swapped));
+    assert_eq!(restarted.ruling, Ruling::Applied, "{}", restarted.reason);
     let middle = [("a", Seen::Absent), ("b", table("f", 20)), ("x", table("f", TIME + 1))];
     let half = ruled(SWAP, &on(MARIADB, "1", &before), &on(MARIADB, "1", &middle));
     assert_eq!(half.repair, "RENAME TABLE `d`.`b` TO `d`.`a`, `d`.`x` TO `d`.`b`");

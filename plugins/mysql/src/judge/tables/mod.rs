@@ -23,6 +23,8 @@ pub(super) struct Known {
     reads: Option<(Dialect, String)>,
     /// Tables that a statement has made or altered since.
     stale: Vec<Object>,
+    /// How many questions were put to the server.
+    asked: u64,
 }
 
 /// What is known of a schema.
@@ -70,12 +72,22 @@ impl Known {
 /// # Errors
 /// Where the instance's settings do not allow it.
 pub(super) fn vet(session: &mut Session, sql: &[u8]) -> Result<Option<Observation>, Error> {
+    let asked = session.judging.tables.asked;
     let (dialect, current) = reads(session)?;
     let targets = targets(sql, dialect, &current);
     refresh(session)?;
     let mut is_clean = true;
     for schema in targets.iter().map(|one| one.schema.as_str()).chain([current.as_str()]) {
         is_clean &= load(session, schema)?;
+    }
+    if asked != session.judging.tables.asked
+        && let Some(name) = counts(sql, dialect)
+    {
+        let message = format!(
+            "{name}() would say here how many rows the driver has read to find tables without transactions"
+        );
+        return Err(Error::new(ErrorClass::Unsupported, message)
+            .hint("Put what it counts and this into one block or procedure, or keep the number in a variable by SET"));
     }
     if is_clean {
         return Ok(None);
@@ -96,11 +108,22 @@ pub(super) fn vet(session: &mut Session, sql: &[u8]) -> Result<Option<Observatio
     ))
 }
 
+/// The function by which a statement asks about the statement before it, if it does.
+fn counts(sql: &[u8], dialect: Dialect) -> Option<&'static str> {
+    let called = reach::called(sql, dialect);
+    ["ROW_COUNT", "FOUND_ROWS"].into_iter().find(|name| called.contains(&name.to_lowercase()))
+}
+
+fn ask(session: &mut Session, question: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
+    session.judging.tables.asked += 1;
+    session.query(question)
+}
+
 fn reads(session: &mut Session) -> Result<(Dialect, String), Error> {
     if let Some(known) = &session.judging.tables.reads {
         return Ok(known.clone());
     }
-    let row = session.query("SELECT DATABASE(), @@SESSION.sql_mode")?.into_iter().next().unwrap_or_default();
+    let row = ask(session, "SELECT DATABASE(), @@SESSION.sql_mode")?.into_iter().next().unwrap_or_default();
     let mut row = row.into_iter().map(Option::unwrap_or_default);
     let (database, mode) = (row.next().unwrap_or_default(), row.next().unwrap_or_default());
     let reads = (Dialect::new(session.is_mariadb(), session.version(), &mode), database);
@@ -132,7 +155,7 @@ fn refresh(session: &mut Session) -> Result<(), Error> {
         if !session.judging.tables.schemas.contains_key(&table.schema) {
             continue;
         }
-        let rows = session.query(&question(&table.schema, Some(&table.name)))?;
+        let rows = ask(session, &question(&table.schema, Some(&table.name)))?;
         if let Some(schema) = session.judging.tables.schemas.get_mut(&table.schema) {
             schema.tables.remove(&table.name.to_lowercase());
             schema.tables.extend(found(rows));
@@ -150,7 +173,7 @@ fn load(session: &mut Session, schema: &str) -> Result<bool, Error> {
     if let Some(known) = session.judging.tables.schemas.get(schema) {
         return Ok(known.tables.is_empty());
     }
-    let tables: BTreeMap<_, _> = found(session.query(&question(schema, None))?).collect();
+    let tables: BTreeMap<_, _> = found(ask(session, &question(schema, None))?).collect();
     let is_clean = tables.is_empty();
     session.judging.tables.schemas.insert(schema.to_owned(), Schema { tables, texts: None });
     Ok(is_clean)

@@ -40,7 +40,7 @@ pub(super) fn find(
 }
 
 /// Words with a parenthesis behind them.
-fn called(sql: &[u8], dialect: Dialect) -> BTreeSet<String> {
+pub(super) fn called(sql: &[u8], dialect: Dialect) -> BTreeSet<String> {
     let mut words = Words::new(sql, dialect);
     let mut called = BTreeSet::new();
     let mut before = None;
