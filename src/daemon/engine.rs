@@ -2,6 +2,7 @@
 //! decides, the store records, and only what is recorded is carried out. Everything that decides is elsewhere.
 
 use super::change::Change;
+use super::due::Due;
 use super::event::{EngineHandle, Event, Signal, View};
 use super::results::Results;
 use super::schedule::{Schedule, StoredPlan};
@@ -12,14 +13,12 @@ use crate::driver::Drivers;
 use crate::executor::{Finished, Instance, Pool, Progress, Stop, Workers};
 use crate::inbox;
 use crate::store::{self, Millis, Sheets, Store};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// How long results that have changed wait for more changes.
-const RESULTS_WAIT: Duration = Duration::from_millis(300);
 /// How often the wall clock is looked at while a task waits for a time: clocks are set.
 const CLOCK_LOOK: Duration = Duration::from_secs(10);
 /// How often idle connections are looked through.
@@ -55,8 +54,7 @@ pub(super) struct Engine {
     workers: Workers,
     results: Results,
     running: HashMap<i64, Running>,
-    dirty: HashSet<i64>,
-    dirty_since: Option<Instant>,
+    due: Due,
     terminates: u32,
     drain_until: Option<Instant>,
     failed: Option<Exit>,
@@ -85,8 +83,7 @@ impl Engine {
             workers,
             results,
             running: HashMap::new(),
-            dirty: HashSet::new(),
-            dirty_since: None,
+            due: Due::default(),
             terminates: 0,
             drain_until: None,
             failed: None,
@@ -159,8 +156,8 @@ impl Engine {
             let left = u64::try_from(wake.saturating_sub(now())).unwrap_or(0);
             wait = wait.min(Duration::from_millis(left)).min(CLOCK_LOOK);
         }
-        if let Some(since) = self.dirty_since {
-            wait = wait.min(RESULTS_WAIT.saturating_sub(since.elapsed()));
+        if let Some(due) = self.due.next() {
+            wait = wait.min(due.saturating_duration_since(Instant::now()));
         }
         if let Some((last, every)) = beat {
             wait = wait.min(every.saturating_sub(last.elapsed()));
@@ -204,10 +201,10 @@ impl Engine {
         }
     }
 
-    fn mark_dirty(&mut self, plans: impl IntoIterator<Item = i64>) {
-        self.dirty.extend(plans);
-        if !self.dirty.is_empty() {
-            self.dirty_since.get_or_insert_with(Instant::now);
+    fn mark_dirty(&mut self, plans: Vec<i64>) {
+        let now = Instant::now();
+        for plan in plans {
+            self.due.add(plan, self.schedule.size_of(plan), now);
         }
     }
 
@@ -327,7 +324,7 @@ impl Engine {
                 for (task, running) in &self.running {
                     tracing::info!(task, plan = running.plan, progress = ?running.progress.report(), "running");
                 }
-                tracing::info!(running = self.running.len(), dirty = self.dirty.len(), "state");
+                tracing::info!(running = self.running.len(), results = self.due.len(), "state");
             }
         }
     }
@@ -419,18 +416,15 @@ impl Engine {
                 self.cancel_all();
             }
         }
-        if self.dirty_since.is_some_and(|since| since.elapsed() >= RESULTS_WAIT) {
-            self.write_results();
-        }
+        let due = self.due.take(Instant::now());
+        self.write_results(due);
         self.parts.pool.sweep();
         self.say_status();
     }
 
-    fn write_results(&mut self) {
-        self.dirty_since = None;
-        for plan in std::mem::take(&mut self.dirty) {
-            let waiting = self.schedule.waiting_of(plan);
-            self.results.write(plan, waiting);
+    fn write_results(&self, plans: Vec<i64>) {
+        for plan in plans {
+            self.results.write(plan, self.schedule.waiting_of(plan));
         }
     }
 
@@ -461,7 +455,8 @@ impl Engine {
     fn close(&mut self) {
         systemd::stopping();
         self.parts.inbox.stop();
-        self.write_results();
+        let left = self.due.take_all();
+        self.write_results(left);
         self.results.close();
         self.parts.store.close();
     }

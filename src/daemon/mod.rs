@@ -1,6 +1,7 @@
 //! The daemon: puts config, state, drivers, inbox, engine and socket together, and runs until it is told to end.
 
 mod change;
+mod due;
 mod engine;
 mod event;
 mod forecast;

@@ -306,6 +306,11 @@ impl Schedule {
         format!("{active} plans under way, {} blocked, {running} tasks running{next}", plans - active)
     }
 
+    /// How many tasks a plan has; none where it has ended.
+    pub(super) fn size_of(&self, plan: i64) -> usize {
+        self.scheduler.size_of(PlanId(plan))
+    }
+
     /// What the tasks of a plan wait for.
     pub(super) fn waiting_of(&self, plan: i64) -> HashMap<i64, WaitingReport> {
         self.scheduler

@@ -138,6 +138,11 @@ impl Scheduler {
         self.tasks.get(&task).map(|task| task.status)
     }
 
+    /// How many tasks a plan has.
+    pub fn size_of(&self, plan: PlanId) -> usize {
+        self.plans.get(&plan).map_or(0, |plan| plan.stages.iter().map(|stage| stage.tasks.len()).sum())
+    }
+
     /// The tasks of a plan in its order.
     pub fn tasks_of(&self, plan: PlanId) -> impl Iterator<Item = TaskId> {
         self.plans
