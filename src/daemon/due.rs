@@ -64,7 +64,7 @@ mod tests {
         let at = |millis: u64| start + Duration::from_millis(millis);
         due.add(1, 20_000, start);
         due.add(2, 1, start);
-        assert_eq!(due.take(at(299)), []);
+        assert!(due.take(at(299)).is_empty());
         assert_eq!(due.take(at(301)), [2]);
         due.add(1, 20_000, at(1_000));
         assert_eq!(due.take(at(5_100)), [1], "a later change does not put it off");
