@@ -25,6 +25,7 @@ use kinds::Kind;
 use look::Looked;
 use mark::{Evidence, Marking, Plan};
 use moment::Moment;
+use object::list;
 use runsheet_sdk::{
     Applied, Connection, Error, Failure, Judge, Mark, Notices, Observation, Outcome, Ruling, Settled, Verdict,
 };
@@ -127,19 +128,27 @@ impl Session {
     /// Says, of a list that a server does not do as a whole, how far a failed statement came.
     fn how_far(&mut self, sql: &[u8], before: &Observed, error: Error) -> Error {
         let change = Change::of(sql, before.dialect, &before.database);
-        if change.is_atomic(before.dialect.mariadb) || error.failure == Failure::Lost {
+        if change.is_atomic(before.dialect.mariadb) || self.is_lost() {
             return error;
         }
-        let Ok(verdict) = self.verdict(sql, before) else { return error };
-        match verdict.ruling {
-            Ruling::Repair => {
-                // What was stopped in its middle is judged, and completed, at the next try.
-                let applied =
-                    if error.failure == Failure::Canceled { Applied::Unknown } else { error.applied };
-                Error { applied, detail: verdict.reason, ..error }
-            }
-            Ruling::Applied | Ruling::NotApplied | Ruling::Unknown => error,
+        let now = Moment::ask(self).and_then(|moment| self.observed(&change, &moment));
+        let Ok(now) = now else { return error };
+        let objects = change.objects();
+        let gone = objects.iter().copied().filter(|one| before.is_there(one).is_some() && now.is_absent(one));
+        let made = objects.iter().copied().filter(|one| before.is_absent(one) && now.is_there(one).is_some());
+        let told: Vec<String> = [(gone.collect::<Vec<_>>(), "gone"), (made.collect(), "there")]
+            .into_iter()
+            .filter(|(some, _)| !some.is_empty())
+            .map(|(some, what)| format!("{} is {what} all the same", list(some)))
+            .collect();
+        if told.is_empty() {
+            return error;
         }
+        // What was stopped in its middle is judged, and completed, at the next try.
+        let is_half = rule::judge(&change, before, &now).ruling == Ruling::Repair;
+        let applied =
+            if is_half && error.failure == Failure::Canceled { Applied::Unknown } else { error.applied };
+        Error { applied, detail: told.join("; "), ..error }
     }
 }
 
