@@ -101,11 +101,10 @@ impl Watched {
         let mut written = Vec::new();
         file.rewind()?;
         file.read_to_end(&mut written)?;
-        if !written.is_empty() {
-            found.push(format!(
-                "this was written to standard output or error: {}",
-                String::from_utf8_lossy(&written)
-            ));
+        let written = String::from_utf8_lossy(&written);
+        let lines: Vec<&str> = written.lines().filter(|line| !is_of_harness(line)).collect();
+        if !lines.is_empty() {
+            found.push(format!("this was written to standard output or error: {}", lines.join("\n")));
         }
         Ok(found)
     }
@@ -123,6 +122,11 @@ impl Drop for Watched {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Whether the harness of a Rust test has written a line: that the test takes long, which it says meanwhile.
+fn is_of_harness(line: &str) -> bool {
+    line.starts_with("test ") && line.contains(" has been running for over ")
 }
 
 /// How many descriptors and threads the process has.
