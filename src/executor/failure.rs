@@ -100,8 +100,7 @@ pub(super) fn advice(class: Class, anything_in: bool) -> String {
 }
 
 /// What to do about a sheet of which nothing can be run.
-pub(super) const CORRECT_THE_SHEET: &str =
-    "A sheet never changes, so put a corrected one, or the rest of it, into a plan of its own, and skip this task.";
+pub(super) const CORRECT_THE_SHEET: &str = "A sheet never changes, so put a corrected one, or the rest of it, into a plan of its own, and skip this task.";
 
 /// A fault of the sheet itself.
 pub(super) fn of_sheet(error: &PiecesError) -> Box<ErrorReport> {

@@ -354,7 +354,11 @@ fn settle(lost: Lost, prepared: &Prepared) -> Option<End> {
 
 /// What was seen of a connection's end; a server's farewell does not say that it is one.
 fn lost_words(seen: &str) -> String {
-    if seen.starts_with("the connection ") { seen.to_owned() } else { format!("the connection was lost: {seen}") }
+    if seen.starts_with("the connection ") {
+        seen.to_owned()
+    } else {
+        format!("the connection was lost: {seen}")
+    }
 }
 
 /// The connection was lost and could not be made again: what took effect is asked of the ledger at the next try.

@@ -151,7 +151,17 @@ pub enum PiecesError {
 impl<R: Read> Pieces<R> {
     /// Begins with a sheet.
     pub fn new(source: R, splitter: Splitter) -> Self {
-        Self { source, splitter, buffer: Vec::new(), begin: 0, ended: false, offset: 0, line: 1, column: 0, number: 0 }
+        Self {
+            source,
+            splitter,
+            buffer: Vec::new(),
+            begin: 0,
+            ended: false,
+            offset: 0,
+            line: 1,
+            column: 0,
+            number: 0,
+        }
     }
 
     /// The bytes of the sheet that are done with.

@@ -29,10 +29,8 @@ impl Driver for MySql {
     const NAME: &'static str = "mysql";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const TITLE: &'static str = "MySQL and MariaDB";
-    const FACTS: Facts = Facts::CANCEL
-        .with(Facts::NOTICES)
-        .with(Facts::ERROR_POSITION)
-        .with(Facts::UNSAFE_TABLES);
+    const FACTS: Facts =
+        Facts::CANCEL.with(Facts::NOTICES).with(Facts::ERROR_POSITION).with(Facts::UNSAFE_TABLES);
     const HAS_JUDGE: bool = true;
     type Connection = Session;
     type Splitter = MySqlSplitter;

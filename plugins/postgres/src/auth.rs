@@ -113,9 +113,9 @@ impl Talk<'_> {
             Message::AuthenticationSasl(body) => self.begin_scram(&body, wire)?,
             Message::AuthenticationSaslContinue(body) => {
                 let scram = self.scram.as_mut().ok_or_else(out_of_order)?;
-                scram
-                    .update(body.data())
-                    .map_err(|error| refuse(format!("the server's log-in is not as it should be: {error}")))?;
+                scram.update(body.data()).map_err(|error| {
+                    refuse(format!("the server's log-in is not as it should be: {error}"))
+                })?;
                 frontend::sasl_response(scram.message(), &mut self.out).map_err(io)?;
             }
             Message::AuthenticationSaslFinal(body) => {
@@ -157,9 +157,7 @@ impl Talk<'_> {
     /// Refuses a log-in that is not bound to the server's certificate, where it has to be.
     fn without_binding(&self) -> Result<(), Error> {
         if self.options.binding == Binding::Require {
-            return Err(refuse(
-                "channel_binding = \"require\", and the server wants a log-in without it",
-            ));
+            return Err(refuse("channel_binding = \"require\", and the server wants a log-in without it"));
         }
         Ok(())
     }
