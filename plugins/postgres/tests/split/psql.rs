@@ -5,8 +5,11 @@ use crate::cut::{self, Outcome};
 use crate::grammar;
 use crate::random::{Random, cases, seed};
 use crate::recorder::{Recorder, Sent};
+use anyhow::Result;
 use runsheet_driver_postgres::PostgresSplitter;
 use runsheet_sdk::Kind;
+use runsheet_test_servers::shared;
+use std::process::Command;
 
 /// How many texts one psql reads.
 const AT_ONCE: usize = 100;
@@ -138,6 +141,50 @@ fn scripts_are_cut_as_psql_cuts_them() {
 fn bytes_in_any_order_are_cut_as_psql_cuts_them() {
     let (cases, statements, whole) = compare_all(grammar::bytes, 3_000);
     assert!(statements > cases / 3 && whole > cases / 20, "the texts are too broken to prove anything");
+}
+
+/// What a dump has to write; rows stand in tables whose names the recorder knows.
+const OBJECTS: &str = r#"
+CREATE TABLE rows (a serial PRIMARY KEY, b text DEFAULT 'it''s; -- so', c bytea, d text[]);
+INSERT INTO rows (b, c, d)
+  SELECT E'tab\t new\n line; \\ back \\. ''' || g, '\x00275c3b0a', ARRAY['a;', NULL, '"'] FROM generate_series(1, 50) g;
+CREATE TABLE rows_none (a int);
+CREATE TABLE rows_named ("a;" int, "b""" text); INSERT INTO rows_named VALUES (1, E'\\.'), (2, NULL);
+CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $_$ BEGIN RETURN 1; -- $$ ; '
+END $_$;
+CREATE FUNCTION g(a int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT CASE WHEN a > 1 THEN 2 END; SELECT 3; END;
+CREATE PROCEDURE p() LANGUAGE sql AS 'SELECT 1; SELECT 2;';
+CREATE FUNCTION h() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER t BEFORE INSERT ON rows FOR EACH ROW WHEN (NEW.b <> ';') EXECUTE FUNCTION h();
+CREATE RULE r AS ON UPDATE TO rows_none DO ALSO (INSERT INTO rows_none VALUES (1); DELETE FROM rows_none);
+CREATE VIEW v AS SELECT ';' AS ";", a[1:2] AS a FROM (SELECT ARRAY[1, 2, 3] AS a) s;
+COMMENT ON VIEW v IS 'it''s; /* so */ \ $$';
+SELECT lo_from_bytea(0, '\x273b5c');
+"#;
+
+/// Dumps with rows as COPY and as INSERTs, with routines and large objects.
+#[test]
+fn dumps_are_cut_as_psql_cuts_them() -> Result<()> {
+    let server = shared::postgres();
+    let database = server.fresh_database()?;
+    server.execute(&database, OBJECTS)?;
+    let mut texts = Vec::new();
+    for options in [&["--blobs"][..], &["--inserts", "--clean", "--if-exists"], &["--column-inserts"]] {
+        let mut dump = Command::new("pg_dump");
+        dump.args(["-U", "postgres", "-h", "127.0.0.1", "-p"]).arg(server.port().to_string());
+        let output = dump.args(options).arg(&database).output()?;
+        anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        texts.push(output.stdout);
+    }
+    let mut statements = 0;
+    for (text, sent) in texts.iter().zip(Recorder::start().run(&texts)) {
+        let (count, whole) = compare(text, &sent, "a dump");
+        assert!(whole, "a dump was refused: {:?}", String::from_utf8_lossy(text));
+        statements += count;
+    }
+    eprintln!("{} dumps, {statements} statements", texts.len());
+    assert!(statements > 200, "{statements} statements");
+    Ok(())
 }
 
 /// PostgreSQL's own scripts, as its package brings them. Extensions' begin with a command of psql that keeps them from being run there.

@@ -116,7 +116,8 @@ impl Session {
         if lower == "the next script" {
             self.parameter("standard_conforming_strings", "on")?;
         }
-        if lower.contains("copy rows") && lower.contains("std") {
+        let loads = lower.contains("copy rows") || lower.contains("copy public.rows");
+        if loads && lower.contains("std") {
             self.say(b'G', &[0, 0, 1, 0, 0])?;
             let mut rows = Vec::new();
             loop {

@@ -52,7 +52,7 @@ fn a_statement_ends_where_sqlite3_complete_says() {
 }
 
 /// The texts of the statements as the parser takes them, each run once, so that the next can be understood.
-fn parsed(script: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+pub fn parsed(script: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let script = CString::new(script).expect("the scripts have no NUL byte");
     let mut statements = Vec::new();
     let mut database = null_mut();

@@ -1,7 +1,7 @@
 //! Against the sqlite3 shell: the statements that it says it has run must be what the splitter cuts, one by one.
 
 use crate::cut;
-use crate::engine::bare;
+use crate::engine::{bare, parsed};
 use crate::grammar;
 use crate::random::{Random, cases, seed};
 use runsheet_driver_sqlite::SqliteSplitter;
@@ -59,4 +59,35 @@ fn scripts_are_cut_as_the_shell_cuts_them() {
     }
     eprintln!("{cases} scripts, {statements} statements");
     assert!(statements > cases, "the scripts hold too few statements to prove anything");
+}
+
+/// What the shell writes of a database that a script has made.
+#[test]
+fn dumps_are_cut_as_the_parser_takes_them() {
+    let (seed, cases) = (seed(), cases(25));
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut statements = 0;
+    for case in 0..cases {
+        let database = folder.path().join(format!("{case}.db"));
+        let script = grammar::script(&mut Random::new(seed ^ (case as u64) << 32), false);
+        let file = folder.path().join("script.sql");
+        std::fs::write(&file, script).expect("the script is written");
+        let shell = |input: Stdio, command: &[&str]| {
+            let output =
+                Command::new("sqlite3").arg("-batch").arg(&database).args(command).stdin(input).output();
+            output.expect("sqlite3 is installed (tests/install)").stdout
+        };
+        shell(Stdio::from(std::fs::File::open(&file).expect("the script is there")), &[]);
+        let dump = shell(Stdio::null(), &[".dump"]);
+        let outcome = cut::whole(SqliteSplitter::default(), &dump);
+        let ours: Vec<&[u8]> = outcome.pieces.iter().map(|piece| piece.text(&dump)).collect();
+        let shown = String::from_utf8_lossy(&dump);
+        let taken =
+            parsed(&dump).unwrap_or_else(|error| panic!("RUNSHEET_SEED={seed}, case {case}: {error}"));
+        let taken: Vec<&[u8]> = taken.iter().map(|text| bare(text)).filter(|text| !text.is_empty()).collect();
+        assert_eq!((&ours, outcome.fault), (&taken, None), "RUNSHEET_SEED={seed}, case {case}: {shown:?}");
+        statements += ours.len();
+    }
+    eprintln!("{cases} dumps, {statements} statements");
+    assert!(statements > 5 * cases, "the dumps hold too few statements to prove anything");
 }
