@@ -109,7 +109,7 @@ fn files_in(inbox: &Path) -> Result<usize> {
 
 #[test]
 fn every_plan_is_taken_in_once_however_often_the_daemon_is_killed() -> Result<()> {
-    let (mut site, _memory) = site_in_memory(QUICK)?;
+    let (_memory, mut site) = site_in_memory(QUICK)?;
     let inbox = site.path("inbox");
     killed_again_and_again(&mut site, &inbox, MANY, false)
 }

@@ -101,7 +101,7 @@ fn judge(site: &Site, kill: &str) -> Result<()> {
 /// Kills one intake before a call. False where there was no such call any more.
 fn killed_before(call: &str, number: u32) -> Result<bool> {
     let kill = format!("killed before {call} number {number}");
-    let (mut site, _memory) = site_in_memory("settle = \"0s\"\nrescan = \"1h\"")?;
+    let (_memory, mut site) = site_in_memory("settle = \"0s\"\nrescan = \"1h\"")?;
     site.start()?;
     until("it is ready", || Ok(site.log().lines().any(|line| line.ends_with(" ready"))))?;
     let mut tracer = kill_before(&site, call, number)?;

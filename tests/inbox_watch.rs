@@ -131,7 +131,7 @@ fn open_files(site: &Site) -> Result<usize> {
 fn ten_thousand_files_at_once_are_taken_in_with_few_files_open() -> Result<()> {
     const PLANS: usize = 2_000;
     const SHEETS: usize = 4;
-    let (mut site, _memory) = site_in_memory("settle = \"100ms\"\nrescan = \"1s\"")?;
+    let (_memory, mut site) = site_in_memory("settle = \"100ms\"\nrescan = \"1s\"")?;
     site.start()?;
     plan_runs(&site, "before", 1)?;
     let before = open_files(&site)?;

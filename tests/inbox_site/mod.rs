@@ -16,8 +16,8 @@ pub fn site(inbox: &str) -> Result<Site> {
 }
 
 /// The same, with its folders in memory, where waiting for a disk costs nothing: a kill leaves the same there. They are there
-/// as long as what else it gives is held.
-pub fn site_in_memory(inbox: &str) -> Result<(Site, TempDir)> {
+/// as long as the first is held, which must be longer than the site.
+pub fn site_in_memory(inbox: &str) -> Result<(TempDir, Site)> {
     let memory = tempfile::Builder::new().prefix("runsheet-memory-").tempdir_in("/dev/shm")?;
     let site = site(inbox)?;
     let config = fs::read_to_string(site.path("config.toml"))?;
@@ -28,7 +28,7 @@ pub fn site_in_memory(inbox: &str) -> Result<(Site, TempDir)> {
     for folder in ["inbox", "accepted", "rejected", "results", "state"] {
         symlink(memory.path().join(folder), site.path(folder))?;
     }
-    Ok((site, memory))
+    Ok((memory, site))
 }
 
 /// A plan of one task on the database `db`.
