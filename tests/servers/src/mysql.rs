@@ -2,7 +2,7 @@
 
 use crate::certificates::{Authority, Issued, Request};
 use crate::data::{cache, copy_template};
-use crate::process::{Process, as_user, free_port, give, program, run};
+use crate::process::{Process, as_user, give, on_a_free_port, program, run};
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 use std::fs;
@@ -117,8 +117,11 @@ impl MySql {
         }
         arguments.extend(options.arguments.iter().cloned());
         give(folder.path(), family.user())?;
-        let mut server = Self { family, port: free_port()?, folder, arguments, process: None, authority };
-        server.run()?;
+        let mut server = Self { family, port: 0, folder, arguments, process: None, authority };
+        on_a_free_port(|port| {
+            server.port = port;
+            server.run()
+        })?;
         Ok(server)
     }
 

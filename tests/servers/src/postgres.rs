@@ -2,7 +2,7 @@
 
 use crate::certificates::{Authority, Issued, Request};
 use crate::data::copy_template;
-use crate::process::{Process, as_user, free_port, give, program, run, wait_until};
+use crate::process::{Process, as_user, give, on_a_free_port, program, run, wait_until};
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 use std::fs;
@@ -92,8 +92,11 @@ impl Postgres {
         fs::write(data.join("postgresql.auto.conf"), settings)?;
         give(folder.path(), USER)?;
         let environment = options.environment.clone();
-        let mut server = Self { port: free_port()?, folder, process: None, authority, environment };
-        server.run()?;
+        let mut server = Self { port: 0, folder, process: None, authority, environment };
+        on_a_free_port(|port| {
+            server.port = port;
+            server.run()
+        })?;
         Ok(server)
     }
 
@@ -105,8 +108,11 @@ impl Postgres {
         copy.args(["-U", "postgres", "-R", "-X", "stream", "-c", "fast", "-p", &self.port.to_string()]);
         run(copy.arg("-h").arg(self.folder.path()).arg("-D").arg(folder.path().join("data")))?;
         let environment = Vec::new();
-        let mut server = Self { port: free_port()?, folder, process: None, authority: None, environment };
-        server.run()?;
+        let mut server = Self { port: 0, folder, process: None, authority: None, environment };
+        on_a_free_port(|port| {
+            server.port = port;
+            server.run()
+        })?;
         Ok(server)
     }
 

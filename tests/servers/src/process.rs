@@ -25,6 +25,14 @@ pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
+/// Starts a server; once more on another port where somebody has taken the first one meanwhile.
+pub(crate) fn on_a_free_port(mut start: impl FnMut(u16) -> Result<()>) -> Result<()> {
+    match start(free_port()?) {
+        Err(error) if error.to_string().contains("in use") => start(free_port()?),
+        other => other,
+    }
+}
+
 /// A program of a package, or the package to install.
 pub(crate) fn program(candidates: &[PathBuf], package: &str) -> Result<PathBuf> {
     let found = candidates.iter().find(|path| path.is_file()).cloned();
