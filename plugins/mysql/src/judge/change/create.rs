@@ -111,10 +111,10 @@ fn is_filled(reader: &Reader<'_>) -> bool {
             Token::Sign(b'(') => depth += 1,
             Token::Sign(b')') => depth = depth.saturating_sub(1),
             Token::Word(word) if word.eq_ignore_ascii_case("select") => return true,
-            Token::Word(word) if depth == 0 => {
-                if ["values", "table"].iter().any(|other| word.eq_ignore_ascii_case(other)) {
-                    return true;
-                }
+            Token::Word(word)
+                if depth == 0 && ["values", "table"].iter().any(|one| word.eq_ignore_ascii_case(one)) =>
+            {
+                return true;
             }
             _ => {}
         }

@@ -64,13 +64,12 @@ fn action(reader: &mut Reader<'_>, table: &Object, current: &str, actions: &mut 
         "rename", "add", "drop", "truncate", "exchange", "discard", "import", "analyze", "check", "optimize",
         "rebuild", "repair",
     ]) {
+        Some("rename") if reader.eats_one(&["column", "index", "key"]).is_some() => {}
         Some("rename") => {
-            if reader.eats_one(&["column", "index", "key"]).is_none() {
-                if reader.eats_one(&["to", "as"]).is_none() {
-                    reader.sign(b'=');
-                }
-                actions.renamed = Some(reader.object(Class::Table, current)?);
+            if reader.eats_one(&["to", "as"]).is_none() {
+                reader.sign(b'=');
             }
+            actions.renamed = Some(reader.object(Class::Table, current)?);
         }
         Some("add") => {
             reader.eats("column");

@@ -113,8 +113,7 @@ fn delete(reader: &mut Reader<'_>, current: &str) -> Vec<Object> {
     let from_first = reader.eats("from");
     let mut names = Vec::new();
     let mut tables = Vec::new();
-    loop {
-        let Some(table) = reader.object(Class::Table, current) else { break };
+    while let Some(table) = reader.object(Class::Table, current) {
         // `table.*`, as the older form has it.
         if reader.sign(b'.') {
             reader.sign(b'*');
