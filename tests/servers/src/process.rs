@@ -106,6 +106,14 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) -> Result<()> {
     Ok(())
 }
 
+/// Whether a process still has what it had; one that only waits for its parent has not.
+fn is_alive(process: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero()));
+    stat.is_ok_and(|stat| {
+        !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
+    })
+}
+
 /// The processes that a process has started, and theirs. PostgreSQL's put themselves into sessions of their own.
 fn descendants(of: Pid) -> Vec<Pid> {
     let mut parents = Vec::new();
@@ -160,24 +168,31 @@ impl Process {
 
     /// Sends a signal to the server and all that it has started, wherever that has put itself.
     pub fn signal(&self, signal: Signal) {
-        let Some(group) = self.group() else { return };
+        self.signal_all(signal);
+    }
+
+    /// The same; gives what the server had started.
+    fn signal_all(&self, signal: Signal) -> Vec<Pid> {
+        let Some(group) = self.group() else { return Vec::new() };
         // Stopped first, so that nothing new is started meanwhile. What is gone already is as good.
         let _ = kill_process(group, Signal::STOP);
-        for process in descendants(group) {
-            let _ = kill_process(process, signal);
+        let started = descendants(group);
+        for process in &started {
+            let _ = kill_process(*process, signal);
         }
         let _ = kill_process_group(group, signal);
+        started
     }
 
     /// Kills it, as a power cut would, but for what the system has in its memory.
     pub fn kill9(&mut self) {
-        // PostgreSQL's sessions are in groups of their own, and would go on until they see that the server is gone.
-        let children = children(self.child.id());
-        self.signal(Signal::KILL);
-        for child in children {
-            let _ = rustix::process::kill_process(child, Signal::KILL);
-        }
+        let started = self.signal_all(Signal::KILL);
         let _ = self.child.wait();
+        // Their sockets are closed when they are gone, a little after the signal.
+        let begun = Instant::now();
+        while started.iter().any(|process| is_alive(*process)) && begun.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Ends it in order.
@@ -194,18 +209,6 @@ impl Process {
         }
         self.kill9();
     }
-}
-
-/// The processes that a process has started.
-fn children(of: u32) -> Vec<Pid> {
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
-    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let parent = |number: i32| {
-        let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
-        // The fields are counted behind the program's name, which may hold anything.
-        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
-    };
-    numbers.filter(|number| parent(*number) == Some(of)).filter_map(Pid::from_raw).collect()
 }
 
 impl Drop for Process {
