@@ -295,7 +295,13 @@ impl Engine {
             self.failed.get_or_insert(Exit::Bug);
             return;
         };
-        let Some((how, run)) = work::outcome(&ended, now()) else { return };
+        let Some((how, run)) = work::outcome(&ended, now()) else {
+            // Runs stop like this where the daemon ends. Otherwise only one stops that could not be recorded.
+            if self.drain_until.is_none() {
+                self.store_failed("a run could not be recorded");
+            }
+            return;
+        };
         let changes = self.schedule.ended(task_id, how, now());
         self.apply_with(
             vec![running.plan],

@@ -295,7 +295,9 @@ impl<'b> Trial<'b> {
         let begun = Instant::now();
         while child.try_wait()?.is_none() {
             if begun.elapsed() > Duration::from_secs(60) {
-                let _ = child.kill();
+                self.outcome.wrong.push(format!("under `{inject}` the daemon neither died nor ended"));
+                // The daemon itself, which would outlive its tracer.
+                let _ = Command::new("pkill").arg("-9").arg("-f").arg(self.site.path("config.toml")).status();
                 let _ = child.wait();
                 break;
             }
