@@ -1,6 +1,7 @@
 //! The scheduler under random plans, ends, operators, limits, clocks and restarts: after every event each rule is computed anew from
 //! nothing but the statuses that it gave out, by plain loops that share no code with it. `RUNSHEET_SEED` repeats a run, and
 //! `RUNSHEET_EVENTS` makes it longer.
+#![allow(clippy::unwrap_used, reason = "a simulation whose own numbers do not fit stops at once")]
 
 use runsheet::scheduler::{
     Decision, End, Gate, InstanceId, LaneId, Limits, NewTask, PlanId, PlanStatus, Restored, Scheduler,

@@ -171,11 +171,11 @@ impl<'b> Trial<'b> {
             self.outcome.hits += 1;
             self.suffer(*fault, &mut kept, random)?;
         }
-        self.to_the_end()?;
+        self.finish()?;
         if let Some(older) = kept {
             self.site.kill();
             self.put_back(older.path())?;
-            self.to_the_end()?;
+            self.finish()?;
         }
         self.site.kill();
         self.judge()?;
@@ -332,7 +332,7 @@ impl<'b> Trial<'b> {
     }
 
     /// Lets the plan run to its end. Where a person is asked, the database is looked at, and the person answers.
-    fn to_the_end(&mut self) -> Result<()> {
+    fn finish(&mut self) -> Result<()> {
         self.site.start()?;
         let begun = Instant::now();
         loop {
@@ -372,10 +372,8 @@ impl<'b> Trial<'b> {
             let class = error.and_then(|error| error["class"].as_str()).unwrap_or_default();
             match task["status"].as_str().unwrap_or_default() {
                 "IN_DOUBT" => {
-                    self.outcome.in_doubt.push(format!(
-                        "{}",
-                        error.map_or("", |error| error["message"].as_str().unwrap_or_default())
-                    ));
+                    let why = error.and_then(|error| error["message"].as_str()).unwrap_or_default();
+                    self.outcome.in_doubt.push(why.to_owned());
                     return Ok(false);
                 }
                 "FAILED"
