@@ -5,7 +5,7 @@ use crate::client::{Answer, Client, Fault};
 use crate::connect::connect;
 use crate::server::Server;
 use crate::settings::Options;
-use crate::split::MySqlSplitter;
+use crate::split::{MySqlSplitter, Strings};
 use crate::{error, judge, ledger, lock, warnings};
 use runsheet_network::Deadline;
 use runsheet_sdk::{
@@ -35,6 +35,20 @@ pub struct Session {
     pub(crate) judging: judge::State,
 }
 
+/// A sheet is cut before there is a session, by the instance's own word: where the server reads strings otherwise, it would be cut
+/// in the wrong places.
+fn read_alike(options: &Options, server: &Server) -> Result<(), Error> {
+    if Strings::of_mode(&server.sql_mode) == options.strings {
+        return Ok(());
+    }
+    let message = format!(
+        "the server's sql_mode `{}` says how strings are read, and the instance does not say it: sheets would be cut in the wrong places",
+        server.sql_mode
+    );
+    Err(Error::setting("sql_mode", message)
+        .hint(format!("Set sql_mode = \"{}\" on the instance", server.sql_mode)))
+}
+
 impl Session {
     pub(crate) fn open(options: Options, database: &str) -> Result<Self, Error> {
         let mut client = connect(&options, database)?;
@@ -44,6 +58,7 @@ impl Session {
             position: None,
             ..error::from(fault, b"")
         })?;
+        read_alike(&options, &server)?;
         client.wait_for_ever();
         Ok(Self {
             options,

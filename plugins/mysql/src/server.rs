@@ -15,18 +15,21 @@ pub(crate) struct Server {
     pub session_start: String,
     /// The longest request that it takes, in bytes.
     pub packet_bytes_max: usize,
+    /// The `sql_mode` that the session has begun with.
+    pub sql_mode: String,
 }
 
 impl Server {
     pub fn ask(client: &mut Client) -> Result<Self, Fault> {
         let mut row = row(
             client,
-            "SELECT VERSION(), CURRENT_USER(), @@max_allowed_packet, UTC_TIMESTAMP(), @@GLOBAL.read_only",
+            "SELECT VERSION(), CURRENT_USER(), @@max_allowed_packet, UTC_TIMESTAMP(), @@GLOBAL.read_only, @@SESSION.sql_mode",
         )?
         .into_iter();
         let mut next = || row.next().unwrap_or_default();
         let (version, user, packet, session_start) = (next(), next(), next(), next());
         let reads_only = !matches!(next().as_str(), "" | "0" | "OFF");
+        let sql_mode = next();
         let product = if is_mariadb(&version) { "MariaDB" } else { "MySQL" };
         let version = if reads_only { format!("{version}, read only") } else { version };
         Ok(Self {
@@ -36,6 +39,7 @@ impl Server {
             user,
             session_start,
             packet_bytes_max: packet.parse().unwrap_or(usize::MAX),
+            sql_mode,
         })
     }
 }

@@ -22,6 +22,7 @@
 //! | `non_transactional_dml` | `refuse` or `allow`: changes to rows of tables that know no transactions | `refuse` |
 
 use crate::judge;
+use crate::split::Strings;
 use runsheet_network::{Mode, Place, Reach, Tls, read_or_tell};
 use runsheet_sdk::{Error, Settings};
 use std::path::PathBuf;
@@ -67,6 +68,8 @@ pub(crate) struct Options {
     pub reads_warnings: bool,
     /// What a session begins with, and goes back to when it is reset.
     pub init: String,
+    /// How sheets are read where they set no mode themselves.
+    pub strings: Strings,
     pub judging: judge::Options,
 }
 
@@ -92,6 +95,7 @@ impl Options {
                 &mut faults,
             ) != Some("counted"),
             init: init(settings, &mut faults),
+            strings: Strings::of_mode(settings.text("sql_mode").unwrap_or_default()),
             judging: judge::Options::read(settings, &mut faults),
         };
         if options.connect_timeout.is_zero() {

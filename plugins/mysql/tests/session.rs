@@ -372,3 +372,19 @@ fn messages_in_another_language_are_kept_and_understood() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_server_that_reads_strings_otherwise_than_the_instance_says_is_refused() -> Result<()> {
+    let server = MySql::start(
+        Family::MariaDb,
+        &MySqlOptions {
+            arguments: vec!["--sql-mode=NO_BACKSLASH_ESCAPES".to_owned()],
+            ..MySqlOptions::default()
+        },
+    )?;
+    let refused = open(&on(&server, &[]), "").err().context("its sheets would be cut in the wrong places")?;
+    assert_eq!((refused.class, refused.object.as_str()), (Class::Setting, "sql_mode"), "{refused}");
+    let mut session = open(&on(&server, &[("sql_mode", "NO_BACKSLASH_ESCAPES")]), "")?;
+    run(&mut session, "DO '\\'")?;
+    Ok(())
+}
