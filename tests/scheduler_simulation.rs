@@ -81,8 +81,10 @@ fn random_limits(random: &mut Random) -> Limits {
 impl Model {
     fn new(random: &mut Random) -> Self {
         let limits = random_limits(random);
+        let mut scheduler = Scheduler::new(Gate::DoneOrSkipped, limits.clone(), Time(1_000));
+        assert!(scheduler.begin(Time(1_000)).is_empty(), "nothing is stored");
         Self {
-            scheduler: Scheduler::new(Gate::DoneOrSkipped, limits.clone(), Time(1_000)),
+            scheduler,
             gate: Gate::DoneOrSkipped,
             limits,
             now: 1_000,
@@ -397,6 +399,8 @@ impl Model {
             }
             self.take_up(plan, stored);
         }
+        let decisions = self.scheduler.begin(Time(self.now));
+        self.apply(decisions);
     }
 
     fn forget_ended(&mut self) {
@@ -529,6 +533,7 @@ fn the_cost_of_an_event_does_not_grow_with_the_plan() {
         .collect();
     let limits = Limits { running: 64, instances: HashMap::from([(InstanceId(0), 64)]) };
     let mut scheduler = Scheduler::new(Gate::DoneOrSkipped, limits, Time(0));
+    scheduler.begin(Time(0));
     let mut running: Vec<TaskId> = Vec::new();
     let collect = |decisions: Vec<Decision>, running: &mut Vec<TaskId>| {
         running.extend(decisions.iter().filter_map(|decision| match decision {

@@ -100,6 +100,8 @@ impl Engine {
         for plan in plans {
             self.take_up(plan.id)?;
         }
+        let changes = self.schedule.begin(now());
+        self.apply_with(Vec::new(), changes, |_| Ok(()), |_| {});
         Ok(())
     }
 

@@ -26,8 +26,9 @@ pub fn waiting_without_daemon(
     }
     let mut schedule = Schedule::new(config, now());
     for stored in stored.iter().flatten() {
-        // What it decides to start is not started: there is no daemon.
         let _ = schedule.accept(stored, now());
     }
+    // What it decides to start is not started: there is no daemon.
+    let _ = schedule.begin(now());
     Ok(schedule.waiting_for_a_daemon(plan))
 }

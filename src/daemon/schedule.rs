@@ -171,6 +171,12 @@ impl Schedule {
         self.scheduler.next_wake().map(|time| time.0)
     }
 
+    /// Everything that was stored is known: tasks may start.
+    pub(super) fn begin(&mut self, now: Millis) -> Vec<Change> {
+        let decisions = self.scheduler.begin(Time(now));
+        self.changes(decisions)
+    }
+
     pub(super) fn time_passed(&mut self, now: Millis) -> Vec<Change> {
         let decisions = self.scheduler.time_passed(Time(now));
         self.changes(decisions)

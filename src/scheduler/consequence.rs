@@ -9,6 +9,7 @@ impl Scheduler {
     /// Starts what may start, says where plans stand, and gives out what was decided.
     pub(super) fn decide(&mut self) -> Vec<Decision> {
         while !self.draining
+            && !self.taking_up
             && let Some(id) = self.queue.next()
         {
             self.start(id);

@@ -87,6 +87,8 @@ pub struct Scheduler {
     gate: Gate,
     now: Time,
     draining: bool,
+    /// What was stored is still being taken up: nothing is started before all of it is known.
+    taking_up: bool,
     tasks: HashMap<TaskId, Task>,
     plans: HashMap<PlanId, Plan>,
     lanes: HashMap<LaneId, Lane>,
@@ -107,6 +109,7 @@ impl Scheduler {
             gate,
             now,
             draining: false,
+            taking_up: true,
             tasks: HashMap::new(),
             plans: HashMap::new(),
             lanes: HashMap::new(),

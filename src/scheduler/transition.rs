@@ -60,6 +60,10 @@ impl Scheduler {
         };
         let mut interrupted = Vec::new();
         for (stage, index) in stages.into_iter().zip(0..) {
+            // A stage that was reached once stays open, even where a retry has made an earlier one go on again.
+            if stage.iter().any(|new| was_reached(new.restored)) {
+                plan.current = index;
+            }
             let mut dependants: HashMap<TaskId, Vec<TaskId>> = HashMap::new();
             let satisfied: HashMap<TaskId, bool> = stage
                 .iter()
@@ -88,9 +92,10 @@ impl Scheduler {
         for task in interrupted {
             self.release(task);
         }
-        if let Some(stage) = self.plans.get(&id).and_then(|plan| plan.stages.first()) {
-            self.consider_all(stage.tasks.clone());
-        }
+        let open = self.plans.get(&id).map(|plan| plan.stages.iter().take(plan.current + 1));
+        let open: Vec<TaskId> =
+            open.into_iter().flatten().flat_map(|stage| stage.tasks.iter().copied()).collect();
+        self.consider_all(open);
         self.pass_stages(id);
         // A plan is told of even if it stands where a new one would.
         let status = self.plans.get(&id).map(Plan::status);
@@ -147,6 +152,14 @@ impl Scheduler {
         if status == Status::InDoubt {
             self.hold_in_doubt(new.lane);
         }
+    }
+
+    /// Everything that was stored has been accepted: only now may tasks start, since a lane may be held, or a run be cut off, in
+    /// any of the plans.
+    pub fn begin(&mut self, now: Time) -> Vec<Decision> {
+        self.clock(now);
+        self.taking_up = false;
+        self.decide()
     }
 
     /// The clock shows this now.
@@ -273,5 +286,17 @@ impl Scheduler {
             self.pass_stages(plan);
         }
         self.decide()
+    }
+}
+
+/// Whether a task has been free, so that its stage was reached.
+fn was_reached(restored: Restored) -> bool {
+    match restored {
+        Restored::Interrupted => true,
+        Restored::Waiting => false,
+        Restored::At(status) => match status {
+            Status::Pending | Status::Running | Status::Done | Status::Failed | Status::InDoubt => true,
+            Status::NotStarted | Status::Canceled | Status::Skipped => false,
+        },
     }
 }
