@@ -52,6 +52,8 @@ struct Model {
     limits: Limits,
     now: i64,
     draining: bool,
+    /// The last open stage of each plan, as it was before the event.
+    opened: BTreeMap<PlanId, usize>,
     tasks: BTreeMap<TaskId, Task>,
     plans: BTreeMap<PlanId, (usize, PlanStatus)>,
     next_task: i64,
@@ -89,6 +91,7 @@ impl Model {
             limits,
             now: 1_000,
             draining: false,
+            opened: BTreeMap::new(),
             tasks: BTreeMap::new(),
             plans: BTreeMap::new(),
             next_task: 1,
@@ -114,13 +117,26 @@ impl Model {
 
     fn gated(&self, task: &Task) -> bool {
         let dependency = |id: &TaskId| !satisfied(self.tasks[id].status);
-        task.stage > self.current(task.plan).max(self.reached(task.plan))
+        task.stage > self.open_up_to(task.plan)
             || task.new.depends_on.iter().any(dependency)
             || self.lower_version(task)
             || task.new.earliest.is_some_and(|time| time.0 > self.now)
     }
 
-    /// A stage that was reached once stays open, even where a retry makes an earlier one go on again.
+    /// The last stage whose tasks may run. One that was reached once stays open, even where a retry, or another gate, makes an earlier
+    /// one go on again; after a restart only where one of its tasks has been free.
+    fn open_up_to(&self, plan: PlanId) -> usize {
+        let opened = self.opened.get(&plan).copied().unwrap_or(0);
+        opened.max(self.current(plan)).max(self.reached(plan))
+    }
+
+    /// Keeps in mind, after an event, which stages are open.
+    fn keep_opened(&mut self) {
+        let plans: Vec<PlanId> = self.plans.keys().copied().collect();
+        self.opened = plans.into_iter().map(|plan| (plan, self.open_up_to(plan))).collect();
+    }
+
+    /// The last stage of which a task has been free.
     fn reached(&self, plan: PlanId) -> usize {
         self.tasks
             .values()
@@ -383,6 +399,7 @@ impl Model {
         let (tasks, plans) = (std::mem::take(&mut self.tasks), std::mem::take(&mut self.plans));
         self.scheduler = Scheduler::new(self.gate, self.limits.clone(), Time(self.now));
         self.draining = false;
+        self.opened.clear();
         self.passed_by.clear();
         for (plan, (stages, _)) in plans {
             let mut stored = vec![Vec::new(); stages];
@@ -497,6 +514,7 @@ impl Model {
             95..97 => self.restart(),
             _ => self.forget_ended(),
         }
+        self.keep_opened();
     }
 }
 
