@@ -83,7 +83,7 @@ fn check(
             Ruling::Repair => !is_before && !is_after,
             Ruling::Unknown => {
                 *tally.doubts.entry(known.case.statement).or_default() += 1;
-                may_be_in_doubt(bench, known.case, cut)
+                may_be_in_doubt(bench, known.case, cut, settled.marked)
             }
         };
         ensure!(right, "{}, and there was:\n{}", what(), settled.was);
@@ -97,15 +97,20 @@ fn is_completed_by_itself(kind: Kind) -> bool {
     matches!(kind, Kind::Database | Kind::TruncatePartition | Kind::ReplaceTable)
 }
 
-fn may_be_in_doubt(bench: &Bench, case: &Case, cut: Cut) -> bool {
-    let marks =
-        bench.config.marks && !(case.kind == Kind::OtherObject && bench.config.family == Family::MariaDb);
+/// Whether a person may be asked; `marked` says whether the statement went with a mark, which it does not where another database has
+/// the domain just then.
+/// Whether a person may be asked; `marked` says whether the statement went with a mark, which it does not where another database has
+/// the domain just then.
+fn may_be_in_doubt(bench: &Bench, case: &Case, cut: Cut, marked: bool) -> bool {
     match case.doubt {
         Doubt::Never => false,
-        Doubt::AfterStart => cut == Cut::Server && !marks && bench.config.family == Family::MariaDb,
+        Doubt::AfterStart => cut == Cut::Server && !marked && bench.config.family == Family::MariaDb,
         Doubt::AfterAnyStart => cut == Cut::Server,
-        // Without evidence of the mark's absence nothing is known either.
-        Doubt::WithoutMark => !marks || case.kind == Kind::OtherObject,
+        Doubt::WithoutMark => !marked,
+        Doubt::WithoutProof => {
+            let logged = bench.config.family == Family::MySql && case.kind != Kind::OtherObject;
+            !(marked && logged)
+        }
     }
 }
 

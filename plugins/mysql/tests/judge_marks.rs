@@ -184,73 +184,82 @@ fn a_list_that_fails_in_its_middle_says_what_it_has_done() -> Result<()> {
     Ok(())
 }
 
-/// A sequence whose next number moves by its use: only a mark tells whether RESTART took effect.
-const RESTART: &str = "ALTER SEQUENCE s RESTART 500";
+/// Tables of one form change places: after a start of MariaDB only the log tells whether they did.
+const SWAP: &str = "RENAME TABLE a TO x, b TO a, x TO b";
+
+/// Plans the swap in a database of its own, and has the daemon die before it sends it.
+fn lost(server: &MySql, database: &str, mark: &Mark) -> Result<Observation> {
+    server.execute(database, "CREATE TABLE a (i int); CREATE TABLE b (i int)")?;
+    let seen = before(&mut fenced(server, DOMAIN, database)?, SWAP, mark)?;
+    assert_eq!(seen.settled, Settled::Mark);
+    Ok(seen)
+}
+
+/// Kills the server, and starts it in another second, which is how its processes are told apart.
+fn start_anew(server: &mut MySql) -> Result<()> {
+    std::thread::sleep(Duration::from_millis(1100));
+    server.kill9();
+    server.restart()
+}
+
+/// What is said of the swap that was never sent.
+fn verdict(server: &MySql, database: &str, mark: &Mark, seen: &Observation) -> Result<Verdict> {
+    judged(&mut fenced(server, DOMAIN, database)?, SWAP, mark, seen)
+}
 
 #[test]
 fn databases_share_a_domain_of_mariadb_one_after_the_other() -> Result<()> {
-    let server = start(Family::MariaDb, LOGGED)?;
+    let mut server = start(Family::MariaDb, LOGGED)?;
     let (one, two) = (server.fresh_database()?, server.fresh_database()?);
-    server.execute(&one, "CREATE SEQUENCE s")?;
-    let mut first = fenced(&server, DOMAIN, &one)?;
+    let mark1 = mark('1', 1);
+    server.execute(&one, "CREATE TABLE other (i int)")?;
+    {
+        let mut first = fenced(&server, DOMAIN, &one)?;
+        assert_eq!(before(&mut first, "DROP TABLE other", &mark1)?.settled, Settled::Mark);
+        // The domain is taken: another database goes without a mark.
+        let mut second = fenced(&server, DOMAIN, &two)?;
+        let plain = before(&mut second, "CREATE TABLE t (a int)", &mark('2', 9))?;
+        assert_eq!(plain.settled, Settled::Observation);
+    }
+    let seen = lost(&server, &one, &mark1)?;
+    start_anew(&mut server)?;
+    let said = verdict(&server, &one, &mark1, &seen)?;
+    assert_eq!(said.ruling, Ruling::NotApplied, "{said:?}");
+    // One other statement in the domain saw the number before it: still known. Of a second one that is not certain.
     let mut second = fenced(&server, DOMAIN, &two)?;
-    let lost = before(&mut first, RESTART, &mark('1', 1))?;
-    assert_eq!(lost.settled, Settled::Mark);
-    // The domain is taken: this one goes without a mark.
-    let create = "CREATE TABLE t (a int)";
-    let plain = before(&mut second, create, &mark('2', 1))?;
-    assert_eq!(plain.settled, Settled::Observation);
-    // The first daemon dies before it sends anything, and the sequence is used.
-    drop(first);
-    server.execute(&one, "SELECT NEXTVAL(s)")?;
-    let mut first = fenced(&server, DOMAIN, &one)?;
-    let verdict = judged(&mut first, RESTART, &mark('1', 1), &lost)?;
-    assert_eq!(verdict.ruling, Ruling::NotApplied, "{verdict:?}");
-    // One other statement in the domain saw the number before it: still known.
     for (number, ruling) in [(1, Ruling::NotApplied), (2, Ruling::Unknown)] {
         let (sql, mark2) = (format!("CREATE TABLE t{number} (a int)"), mark('2', number));
-        let seen = before(&mut second, &sql, &mark2)?;
-        assert_eq!(seen.settled, Settled::Mark);
-        sent(&mut second, &sql, &mark2, &seen)?;
-        let verdict = judged(&mut first, RESTART, &mark('1', 1), &lost)?;
-        assert_eq!(verdict.ruling, ruling, "after {number}: {verdict:?}");
+        let planned = before(&mut second, &sql, &mark2)?;
+        assert_eq!(planned.settled, Settled::Mark);
+        sent(&mut second, &sql, &mark2, &planned)?;
+        let said = verdict(&server, &one, &mark1, &seen)?;
+        assert_eq!(said.ruling, ruling, "after {number}: {said:?}");
     }
     Ok(())
 }
 
 #[test]
 fn an_absent_mark_proves_nothing_where_a_database_is_left_out_of_the_log() -> Result<()> {
-    let server = start(Family::MariaDb, &[LOGGED, &["--binlog-ignore-db=elsewhere"]].concat())?;
-    let database = server.fresh_database()?;
-    server.execute(&database, "CREATE SEQUENCE s")?;
-    let mut session = fenced(&server, DOMAIN, &database)?;
-    let lost = before(&mut session, RESTART, &mark('3', 1))?;
-    assert_eq!(lost.settled, Settled::Mark);
-    drop(session);
-    server.execute(&database, "SELECT NEXTVAL(s)")?;
-    let mut session = fenced(&server, DOMAIN, &database)?;
-    let verdict = judged(&mut session, RESTART, &mark('3', 1), &lost)?;
-    assert_eq!(verdict.ruling, Ruling::Unknown, "{verdict:?}");
+    for (arguments, ruling) in
+        [(&[][..], Ruling::NotApplied), (&["--binlog-ignore-db=elsewhere"], Ruling::Unknown)]
+    {
+        let mut server = start(Family::MariaDb, &[LOGGED, arguments].concat())?;
+        let database = server.fresh_database()?;
+        let seen = lost(&server, &database, &mark('3', 1))?;
+        start_anew(&mut server)?;
+        let said = verdict(&server, &database, &mark('3', 1), &seen)?;
+        assert_eq!(said.ruling, ruling, "{arguments:?}: {said:?}");
+    }
     Ok(())
 }
 
 #[test]
 fn an_absent_mark_proves_nothing_after_a_start_where_the_log_is_not_synchronised() -> Result<()> {
-    for (sync, ruling) in [("1", Ruling::NotApplied), ("0", Ruling::Unknown)] {
-        let mut server = start(Family::MariaDb, &[&format!("--sync-binlog={sync}")])?;
-        let database = server.fresh_database()?;
-        server.execute(&database, "CREATE SEQUENCE s")?;
-        let mut session = fenced(&server, DOMAIN, &database)?;
-        let lost = before(&mut session, RESTART, &mark('4', 1))?;
-        drop(session);
-        // The server tells when it was started by whole seconds.
-        std::thread::sleep(Duration::from_millis(1100));
-        server.kill9();
-        server.restart()?;
-        server.execute(&database, "SELECT NEXTVAL(s)")?;
-        let mut session = fenced(&server, DOMAIN, &database)?;
-        let verdict = judged(&mut session, RESTART, &mark('4', 1), &lost)?;
-        assert_eq!(verdict.ruling, ruling, "sync_binlog {sync}: {verdict:?}");
-    }
+    let mut server = start(Family::MariaDb, &["--sync-binlog=0"])?;
+    let database = server.fresh_database()?;
+    let seen = lost(&server, &database, &mark('4', 1))?;
+    start_anew(&mut server)?;
+    let said = verdict(&server, &database, &mark('4', 1), &seen)?;
+    assert_eq!(said.ruling, Ruling::Unknown, "{said:?}");
     Ok(())
 }

@@ -168,6 +168,8 @@ pub struct Settled {
     pub first: Option<Verdict>,
     /// What was there when it was given.
     pub was: String,
+    /// Whether the statement went with a mark.
+    pub marked: bool,
 }
 
 impl<'a> Trial<'a> {
@@ -226,8 +228,9 @@ impl<'a> Trial<'a> {
         let was = self.seen(bench)?;
         if observation.settled == runsheet_sdk::Settled::Repeat {
             self.again(&mut session)?;
-            return Ok(Settled { first: None, was });
+            return Ok(Settled { first: None, was, marked: false });
         }
+        let marked = observation.settled == runsheet_sdk::Settled::Mark;
         let mut first = None;
         for _ in 0..REPAIRS_MAX {
             let judge = session.judge().context("it judges")?;
@@ -239,10 +242,10 @@ impl<'a> Trial<'a> {
                 other => other,
             };
             match ruling {
-                Ruling::Applied => return Ok(Settled { first, was }),
+                Ruling::Applied => return Ok(Settled { first, was, marked }),
                 Ruling::NotApplied => {
                     self.again(&mut session)?;
-                    return Ok(Settled { first, was });
+                    return Ok(Settled { first, was, marked });
                 }
                 Ruling::Repair => {
                     let repair = verdict.repair.as_bytes();
