@@ -242,11 +242,13 @@ impl Scheduler {
         }
     }
 
-    /// Goes on to the next stage as long as the current one has ended.
+    /// Goes on to the next stage as long as the current one and all before it have ended.
     pub(super) fn pass_stages(&mut self, id: PlanId) {
         loop {
             let Some(plan) = self.plans.get_mut(&id) else { return };
-            let ended = plan.stages.get(plan.current).is_some_and(|stage| stage.counts.ended(self.gate));
+            // An earlier one may go on again by a retry. The current one is asked first: mostly it says no.
+            let mut open = plan.stages.iter().take(plan.current + 1).rev();
+            let ended = open.all(|stage| stage.counts.ended(self.gate));
             if !ended || plan.current + 1 >= plan.stages.len() {
                 return;
             }
