@@ -96,7 +96,7 @@ impl Run<'_> {
         let (mut tried, mut wait) = (1, retry.backoff);
         loop {
             let end = self.once();
-            let End::Failed { error, by_chance: true, .. } = &end else { return end };
+            let End::Failed { error, by_chance: true, detail } = &end else { return end };
             if tried >= retry.attempts {
                 return end;
             }
@@ -106,9 +106,9 @@ impl Run<'_> {
                 error.message, retry.attempts
             ));
             match self.pause(wait) {
-                Wanted::Run => wait *= 2,
+                Wanted::Run => wait = wait.saturating_mul(2),
                 Wanted::Drain => return End::Interrupted,
-                Wanted::Cancel => return end,
+                Wanted::Cancel => return End::Canceled { detail: detail.clone() },
             }
         }
     }
@@ -285,17 +285,8 @@ impl Run<'_> {
     }
 
     fn perform(&mut self, connection: &mut Connection, prepared: Prepared) -> Part {
-        let mut performer = Performer::new(
-            self.job,
-            self.store,
-            connection,
-            &mut self.journal,
-            &self.survey,
-            prepared.session,
-            prepared.ledger,
-            &prepared.marks,
-            prepared.recorded,
-        );
+        let mut performer =
+            Performer::new(self.job, self.store, connection, &mut self.journal, &self.survey, prepared);
         let performed = performer.perform();
         let counts = performer.counts();
         self.counts.statements = counts.statements;
@@ -308,11 +299,15 @@ impl Run<'_> {
 }
 
 /// What is known before the first statement.
-struct Prepared {
-    session: String,
-    ledger: bool,
-    marks: Vec<Mark>,
-    recorded: Recorded,
+pub(super) struct Prepared {
+    /// Who the session is.
+    pub session: String,
+    /// Whether the target has a ledger.
+    pub ledger: bool,
+    /// What the ledger has of the task.
+    pub marks: Vec<Mark>,
+    /// What is recorded here of it.
+    pub recorded: Recorded,
 }
 
 /// The database could not be asked what is in already; what an earlier connection was lost in is then as open as it was.

@@ -63,7 +63,8 @@ impl Performer<'_> {
             let verdict = match self.connection.judge(statement.text, &mark, &open.of.observation) {
                 Ok(verdict) => verdict,
                 Err(error) if matches!(error.failure, Failure::Lost | Failure::DriverBug) => {
-                    return Err(self.failed(statement, &error));
+                    let error = failure::of_statement(&error, statement);
+                    return Err(Performed::Lost(Lost { error, segment: Some(segment) }));
                 }
                 Err(error) => {
                     Verdict::new(Ruling::Unknown, format!("the database could not be asked: {error}"))
@@ -83,7 +84,7 @@ impl Performer<'_> {
                     return self.settled(segment, open, IntentEnd::NotApplied, Settled::Run);
                 }
                 Ruling::Unknown => return Err(self.in_doubt(open, &verdict)),
-                Ruling::Repair => self.repair(statement, &verdict.repair)?,
+                Ruling::Repair => self.repair(segment, statement, &verdict.repair)?,
             }
         }
         let reason = "its half effect was put right again and again, and is still there";
@@ -103,7 +104,7 @@ impl Performer<'_> {
     }
 
     /// The intent stays open meanwhile: a crash in the repair leads here again.
-    fn repair(&mut self, statement: &Statement<'_>, repair: &str) -> Result<(), Halt> {
+    fn repair(&mut self, segment: u32, statement: &Statement<'_>, repair: &str) -> Result<(), Halt> {
         self.journal.note(format!("put right by: {repair}"));
         // It may take long, and is to be seen meanwhile.
         self.journal.flush();
@@ -116,7 +117,13 @@ impl Performer<'_> {
                 let what =
                     format!("the half effect of statement {number} could not be put right by `{repair}`");
                 let report = failure::of_session(&what, &error);
-                self.ended_by(report, None, &error)
+                match self.ended_by(report, None, &error) {
+                    // What the statement itself came to is still to be judged.
+                    Performed::Lost(Lost { error, .. }) => {
+                        Performed::Lost(Lost { error, segment: Some(segment) })
+                    }
+                    ended @ Performed::Ended(_) => ended,
+                }
             })
     }
 
@@ -202,8 +209,9 @@ impl Performer<'_> {
 
     /// A statement in a transaction that it may end by itself: recorded like one that commits, marked like one that does not.
     pub(super) fn guarded(&mut self, statement: &Statement<'_>, segment: u32) -> Result<(), Halt> {
-        let intent = self.intend(statement, segment, Observation::default())?;
+        // Before the intent: where no transaction is to be had, nothing was sent, and nobody need ask what became of it.
         self.connection.begin().map_err(|error| self.failed(statement, &error))?;
+        let intent = self.intend(statement, segment, Observation::default())?;
         let begun = std::time::Instant::now();
         let outcome = match self.send(statement) {
             Ok(outcome) => outcome,

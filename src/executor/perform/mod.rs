@@ -9,7 +9,7 @@ use super::failure::{self, RowsBegin};
 use super::intent::{self, Recorded};
 use super::job::{End, Job};
 use super::journal::Journal;
-use super::run::task_key;
+use super::run::{Prepared, task_key};
 use super::stop::Wanted;
 use crate::driver::Connection;
 use crate::report::ErrorReport;
@@ -89,22 +89,19 @@ pub(super) struct Performer<'a> {
 }
 
 impl<'a> Performer<'a> {
-    #[allow(clippy::too_many_arguments, reason = "one call; a struct for it would only be taken apart again")]
     pub(super) fn new(
         job: &'a Job,
         store: &'a Store,
         connection: &'a mut Connection,
         journal: &'a mut Journal,
         survey: &'a Survey,
-        session: String,
-        ledger: bool,
-        marks: &[Mark],
-        recorded: Recorded,
+        prepared: Prepared,
     ) -> Self {
+        let Prepared { session, ledger, marks, recorded } = prepared;
         Self {
             key: task_key(&job.plan, &job.plan_sha256, &job.spec),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            marked: marks.iter().map(|mark| (mark.segment, mark.clone())).collect(),
+            marked: marks.into_iter().map(|mark| (mark.segment, mark)).collect(),
             job,
             store,
             connection,
