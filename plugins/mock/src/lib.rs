@@ -102,7 +102,7 @@ impl Driver for Mock {
     }
 }
 
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "the exported symbol is the ABI's")]
 mod entry {
     //! The one symbol that the daemon looks for.
     runsheet_sdk::export_driver!(super::Mock);

@@ -56,7 +56,7 @@ impl Driver for Postgres {
     }
 }
 
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "the exported symbol is the ABI's")]
 mod entry {
     //! The one symbol that the daemon looks for.
     runsheet_sdk::export_driver!(super::Postgres);

@@ -120,7 +120,7 @@ macro_rules! export_driver {
         /// The entry of this driver.
         // SAFETY: the one symbol that the ABI names, of the type that it names.
         #[unsafe(no_mangle)]
-        #[allow(non_upper_case_globals)]
+        #[allow(non_upper_case_globals, reason = "the ABI names it in C's way")]
         pub static rsd_entry_v1: $crate::export::Constant<$crate::abi::rsd_entry> =
             $crate::export::Constant($crate::abi::rsd_entry {
                 struct_size: $crate::sink::size::<$crate::abi::rsd_entry>(),
