@@ -124,27 +124,9 @@ const COLUMNS: &str = "task, segment, first_statement, last_statement, complete,
 fn marks(session: &mut Session, condition: &str) -> Result<Vec<Mark>, Error> {
     let query = format!("SELECT {COLUMNS} FROM {} WHERE {condition} ORDER BY segment", table(session));
     match session.query(&query) {
-        Ok(rows) => Ok(rows.iter().map(|row| mark(row)).collect()),
+        Ok(rows) => rows.iter().map(|row| Mark::from_row(row)).collect(),
         Err(error) if matches!(error.code, 1146 | 1049) => Ok(Vec::new()),
         Err(error) => Err(error),
-    }
-}
-
-fn mark(row: &[Option<String>]) -> Mark {
-    let text = |index: usize| row.get(index).cloned().flatten().unwrap_or_default();
-    Mark {
-        task: text(0),
-        segment: text(1).parse().unwrap_or(0),
-        first_statement: text(2).parse().unwrap_or(0),
-        last_statement: text(3).parse().unwrap_or(0),
-        complete: text(4) == "1",
-        plan: text(5),
-        spec: text(6),
-        sheet: text(7),
-        sheet_sha256: text(8),
-        schema_version: text(9),
-        host: text(10),
-        applied_time: text(11),
     }
 }
 

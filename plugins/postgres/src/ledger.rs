@@ -162,25 +162,7 @@ fn marks(session: &mut Session, condition: &str) -> Result<Vec<Mark>, Error> {
             Err(error) if error.class == Class::MissingObject => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-    Ok(rows.iter().map(|row| mark(row)).collect())
-}
-
-fn mark(row: &[Option<String>]) -> Mark {
-    let text = |index: usize| row.get(index).cloned().flatten().unwrap_or_default();
-    Mark {
-        task: text(0),
-        segment: text(1).parse().unwrap_or(0),
-        first_statement: text(2).parse().unwrap_or(0),
-        last_statement: text(3).parse().unwrap_or(0),
-        complete: text(4) == "t",
-        plan: text(5),
-        spec: text(6),
-        sheet: text(7),
-        sheet_sha256: text(8),
-        schema_version: text(9),
-        host: text(10),
-        applied_time: text(11),
-    }
+    rows.iter().map(|row| Mark::from_row(row)).collect()
 }
 
 pub(crate) fn read(session: &mut Session, task: &str) -> Result<Vec<Mark>, Error> {

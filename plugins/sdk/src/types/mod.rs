@@ -40,8 +40,10 @@ macro_rules! c_enum {
 }
 
 mod judging;
+mod mark;
 
 pub use judging::{Observation, Ruling, Settled, Verdict};
+pub use mark::Mark;
 
 c_enum! {
     /// What kind of failure an error is.
@@ -337,35 +339,6 @@ pub struct Identity {
     pub user: String,
     /// What it is doing now, as the server says it to others; or empty.
     pub doing: String,
-}
-
-/// A row of the ledger: a segment of a task that has taken effect.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Mark {
-    /// The task: 64 hexadecimal digits.
-    pub task: String,
-    /// The segment, from 1.
-    pub segment: u32,
-    /// Its first statement, from 1.
-    pub first_statement: u64,
-    /// Its last statement.
-    pub last_statement: u64,
-    /// Whether it is the sheet's last segment.
-    pub complete: bool,
-    /// The plan's name.
-    pub plan: String,
-    /// The spec's id.
-    pub spec: String,
-    /// The sheet's name.
-    pub sheet: String,
-    /// SHA-256 of the sheet.
-    pub sheet_sha256: String,
-    /// The schema version that the task brings, or empty.
-    pub schema_version: String,
-    /// The host that ran it.
-    pub host: String,
-    /// When, by the server's clock; empty when it is written.
-    pub applied_time: String,
 }
 
 /// What holds of a piece.
