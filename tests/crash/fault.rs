@@ -1,35 +1,47 @@
 //! What goes wrong in a trial.
 
 use super::random::Random;
-use super::scenario::Dialect;
+use runsheet_sdk::Facts;
+use runsheet_test_relay::Side;
+use std::fmt;
 
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The daemon is killed after a while.
-    KillDaemon { micros: u64 },
-    /// The daemon is killed as it enters its `nth` call of this kind.
-    KillAtCall { call: Call, nth: u64 },
-    /// The `nth` call of this kind on the state folder fails.
-    FailCall { call: Call, error: &'static str, nth: u64 },
-    /// The database server is killed after a while, and started again.
-    KillServer { micros: u64 },
-    /// Both are killed after a while.
-    KillBoth { micros: u64 },
-    /// The connection is cut after a while.
-    Cut { micros: u64 },
+pub struct Fault {
+    pub kind: Kind,
+    /// When, or where: microseconds, bytes, or the how manieth call; as the kind says.
+    pub size: u64,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The daemon is killed after so many microseconds.
+    KillDaemon,
+    /// The daemon is killed as it enters its so manieth call of this kind.
+    KillAtCall(Call),
+    /// The daemon dies before its so manieth call of a driver's function, or behind it.
+    KillAtPoint(&'static str, Side),
+    /// The so manieth call of this kind on the state folder fails.
+    FailCall(Call, &'static str),
+    /// The database server is killed after so many microseconds, and started again.
+    KillServer,
+    /// Both are killed after so many microseconds.
+    KillBoth,
+    /// The connection is cut after so many microseconds.
+    Cut,
     /// The connection is cut behind so many bytes of requests: the server has them, and its answer is lost.
-    CutAfterRequest { bytes: u64 },
-    /// The connection is cut in the middle of an answer.
-    CutInAnswer { bytes: u64 },
-    /// The network swallows everything, and the daemon is killed.
-    BlackHole { micros: u64 },
-    /// The daemon is stopped for a while, and goes on.
-    Pause { micros: u64 },
+    CutAfterRequest,
+    /// The connection is cut in the middle of an answer, after so many bytes.
+    CutInAnswer,
+    /// The network swallows everything after so many microseconds, and the daemon is killed.
+    BlackHole,
+    /// The daemon is stopped after so many microseconds for a while, and goes on.
+    Pause,
     /// The state folder is put back to what it was before the run, when everything has ended.
     OlderState,
-    /// The daemon is killed, and the state folder is put back to what it was at an earlier kill.
-    OlderStateInTheMiddle { micros: u64 },
+    /// The daemon is killed after so many microseconds, and the state folder is put back to what it was before.
+    OlderStateInTheMiddle,
 }
 
 /// A kind of system call.
@@ -43,8 +55,6 @@ pub enum Call {
 }
 
 impl Call {
-    pub const ALL: [Self; 5] = [Self::Write, Self::Sync, Self::Rename, Self::Send, Self::Receive];
-
     /// As strace names them.
     pub fn names(self) -> &'static str {
         match self {
@@ -72,68 +82,133 @@ impl Call {
 const RUN_MICROS: u64 = 600_000;
 /// How many bytes go each way, about.
 const BYTES: u64 = 40_000;
+/// How often a function of the driver is called in a trial, about.
+const POINT_CALLS: u64 = 24;
 
-impl Fault {
-    /// The kind, for the report.
-    pub fn kind(self) -> String {
+impl Kind {
+    /// How much of it a random fault has. Small ones come more often, so that one trial suffers many.
+    fn size_max(self) -> u64 {
         match self {
-            Self::KillDaemon { .. } => "daemon killed".to_owned(),
-            Self::KillAtCall { call, .. } => format!("daemon killed at {call:?}").to_lowercase(),
-            Self::FailCall { call, error, .. } => format!("{} on {call:?}", error).to_lowercase(),
-            Self::KillServer { .. } => "server killed".to_owned(),
-            Self::KillBoth { .. } => "daemon and server killed".to_owned(),
-            Self::Cut { .. } => "connection cut".to_owned(),
-            Self::CutAfterRequest { .. } => "connection cut after a request".to_owned(),
-            Self::CutInAnswer { .. } => "connection cut in an answer".to_owned(),
-            Self::BlackHole { .. } => "black hole and daemon killed".to_owned(),
-            Self::Pause { .. } => "daemon paused".to_owned(),
-            Self::OlderState => "older state put back at the end".to_owned(),
-            Self::OlderStateInTheMiddle { .. } => "older state put back in the middle".to_owned(),
+            Self::KillAtCall(call) | Self::FailCall(call, _) => call.count(),
+            Self::KillAtPoint(..) => POINT_CALLS,
+            Self::CutAfterRequest | Self::CutInAnswer => BYTES,
+            Self::OlderState => 1,
+            Self::KillDaemon
+            | Self::KillServer
+            | Self::KillBoth
+            | Self::Cut
+            | Self::BlackHole
+            | Self::Pause
+            | Self::OlderStateInTheMiddle => RUN_MICROS,
         }
-    }
-
-    /// Every kind that makes sense with an engine, by its name.
-    pub fn kinds(dialect: Dialect) -> Vec<String> {
-        let mut random = Random::new(1);
-        let mut kinds: Vec<String> = (0..4_000).map(|_| Self::random(dialect, &mut random).kind()).collect();
-        kinds.sort();
-        kinds.dedup();
-        kinds
     }
 
     /// A fault of this kind.
-    pub fn of_kind(kind: &str, dialect: Dialect, random: &mut Random) -> Self {
-        loop {
-            let fault = Self::random(dialect, random);
-            if fault.kind() == kind {
-                return fault;
-            }
-        }
+    pub fn of_any_size(self, random: &mut Random) -> Fault {
+        Fault { kind: self, size: random.skewed(self.size_max()) }
     }
 
-    pub fn random(dialect: Dialect, random: &mut Random) -> Self {
-        let micros = random.below(RUN_MICROS);
-        let served = dialect != Dialect::Sqlite;
-        match random.below(100) {
-            0..30 => {
-                let call = random.pick(&Call::ALL);
-                Self::KillAtCall { call, nth: 1 + random.below(call.count()) }
-            }
-            30..38 => {
-                let call = random.pick(&[Call::Write, Call::Sync]);
-                let error = random.pick(&["ENOSPC", "EIO"]);
-                Self::FailCall { call, error, nth: 1 + random.below(call.count()) }
-            }
-            38..46 if served => Self::KillServer { micros },
-            46..51 if served => Self::KillBoth { micros },
-            51..58 if served => Self::Cut { micros },
-            58..66 if served => Self::CutAfterRequest { bytes: random.below(BYTES) },
-            66..70 if served => Self::CutInAnswer { bytes: random.below(BYTES) },
-            70..72 if served => Self::BlackHole { micros },
-            72..75 => Self::Pause { micros },
-            75..78 => Self::OlderState,
-            78..83 => Self::OlderStateInTheMiddle { micros },
-            _ => Self::KillDaemon { micros },
+    /// The first call, where it is one of calls.
+    pub fn first(self, random: &mut Random) -> Fault {
+        match self {
+            Self::KillAtPoint(..) => Fault { kind: self, size: 1 },
+            _ => self.of_any_size(random),
         }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KillDaemon => write!(f, "daemon killed"),
+            Self::KillAtCall(call) => write!(f, "daemon killed at a {call:?}"),
+            Self::KillAtPoint(point, side) => write!(f, "daemon killed {} {point}", side.word()),
+            Self::FailCall(call, error) => write!(f, "{error} on a {call:?} of the state"),
+            Self::KillServer => write!(f, "server killed"),
+            Self::KillBoth => write!(f, "daemon and server killed"),
+            Self::Cut => write!(f, "connection cut"),
+            Self::CutAfterRequest => write!(f, "connection cut after a request"),
+            Self::CutInAnswer => write!(f, "connection cut in an answer"),
+            Self::BlackHole => write!(f, "black hole and daemon killed"),
+            Self::Pause => write!(f, "daemon paused"),
+            Self::OlderState => write!(f, "older state put back at the end"),
+            Self::OlderStateInTheMiddle => write!(f, "older state put back in the middle"),
+        }
+    }
+}
+
+/// The faults that make sense with an engine.
+pub struct Menu {
+    /// With how many times in a hundred and some each comes.
+    kinds: Vec<(Kind, u64)>,
+}
+
+/// Points that no plan comes by: only `config check` asks for them.
+const NOT_OF_A_PLAN: [&str; 2] = ["driver.ping", "judge.advise"];
+/// What an engine inside the daemon is never asked: its locks go with the process, so that no dead one holds them.
+const NOT_EMBEDDED: [&str; 1] = ["lock.end_holder"];
+/// What only a driver is asked that may have tables without transactions.
+const OF_UNSAFE_TABLES: [&str; 1] = ["judge.vet"];
+
+impl Menu {
+    /// The menu of an engine, by the points of its driver and what is true of it.
+    pub fn new(points: &[&'static str], facts: Facts) -> Self {
+        let served = !facts.has(Facts::EMBEDDED);
+        let passed = |point: &&&str| {
+            !NOT_OF_A_PLAN.contains(point)
+                && (served || !NOT_EMBEDDED.contains(point))
+                && (facts.has(Facts::UNSAFE_TABLES) || !OF_UNSAFE_TABLES.contains(point))
+        };
+        let mut kinds = vec![(Kind::KillDaemon, 15), (Kind::Pause, 3)];
+        kinds.extend([(Kind::OlderState, 2), (Kind::OlderStateInTheMiddle, 4)]);
+        kinds.extend(
+            [Call::Write, Call::Sync, Call::Rename, Call::Receive].map(|call| (Kind::KillAtCall(call), 6)),
+        );
+        for call in [Call::Write, Call::Sync] {
+            kinds.extend(["ENOSPC", "EIO"].map(|error| (Kind::FailCall(call, error), 2)));
+        }
+        for point in points.iter().filter(passed) {
+            kinds.extend(Side::ALL.map(|side| (Kind::KillAtPoint(point, side), 1)));
+        }
+        if served {
+            kinds.push((Kind::KillAtCall(Call::Send), 6));
+            kinds.extend([(Kind::KillServer, 6), (Kind::KillBoth, 5), (Kind::Cut, 7), (Kind::BlackHole, 2)]);
+            kinds.extend([(Kind::CutAfterRequest, 8), (Kind::CutInAnswer, 4)]);
+        }
+        Self { kinds }
+    }
+
+    /// Every kind.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
+        self.kinds.iter().map(|(kind, _)| *kind)
+    }
+
+    /// Any fault.
+    pub fn random(&self, random: &mut Random) -> Fault {
+        let mut left = random.below(self.kinds.iter().map(|(_, weight)| weight).sum());
+        for (kind, weight) in &self.kinds {
+            if left < *weight {
+                return kind.of_any_size(random);
+            }
+            left -= weight;
+        }
+        Kind::KillDaemon.of_any_size(random)
+    }
+
+    /// Faults that come to a fault of this kind: some points are passed only behind a crash.
+    pub fn aimed(kind: Kind, random: &mut Random) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        match kind {
+            // There is something to judge only where a statement that commits by itself was in flight.
+            Kind::KillAtPoint("judge.judge", _) => {
+                let side = random.pick(&Side::ALL);
+                faults.push(Fault { kind: Kind::KillAtPoint("judge.execute", side), size: 1 });
+            }
+            // Somebody holds the lock only where the server does not know that he is dead.
+            Kind::KillAtPoint("lock.end_holder", _) => faults.push(Kind::BlackHole.of_any_size(random)),
+            _ => {}
+        }
+        faults.push(kind.first(random));
+        faults
     }
 }

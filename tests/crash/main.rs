@@ -1,54 +1,53 @@
-//! The crash matrix: random plans on every engine, in which the daemon, the server, the network and the disk fail at random moments
-//! and at single system calls, again and again; and then every database is asked whether each statement took effect exactly once.
+//! The crash matrix: random plans on every engine, in which the daemon, the server, the network and the disk fail at random moments,
+//! at single system calls and at single calls of the driver, again and again; and then every database is asked whether each statement
+//! took effect exactly once.
 //!
-//!     cargo test --test crash -- [--faults N] [--seconds N] [--engine NAME]… [--seed N] [--trial N] [--verbose]
+//!     cargo test --test crash -- [--long] [--faults N] [--seconds N] [--engine NAME]… [--jobs N] [--seed N] [--trial N] [--verbose]
 //!
-//! A trial that goes wrong prints its seed and number; both together repeat it alone. What it cannot show: a power cut, which loses
-//! what the system has in its memory.
+//! Without arguments each kind of fault comes once on every engine. `--long` goes on to some thousand faults an engine. A trial that
+//! goes wrong prints its seed and number; both together repeat it alone. What it cannot show: a power cut, which loses what the
+//! system has in its memory.
 
 #[path = "../site/mod.rs"]
 mod site;
 
+mod bench;
 mod fault;
+mod matrix;
 mod proxy;
 mod random;
 mod scenario;
+mod strike;
+mod tally;
 mod trial;
 
 use anyhow::{Result, bail};
-use fault::Fault;
-use random::Random;
-use runsheet_test_servers::{Family, MySql, MySqlOptions, Postgres, PostgresOptions};
-use std::collections::BTreeMap;
 use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant};
-use trial::{Bench, Outcome, Trial};
+use std::time::Duration;
 
 /// How many faults each engine suffers at least, where nobody says; and each kind once.
 const FAULTS: u64 = 24;
-/// Faults of one trial.
-const FAULTS_OF_TRIAL: u64 = 6;
+/// The same in the long form.
+const FAULTS_LONG: u64 = 2_000;
+/// Trials at a time: they mostly wait.
+const JOBS: u64 = 3;
 
-struct Options {
-    faults: u64,
-    seconds: Option<u64>,
+/// What is to be done.
+pub struct Options {
+    /// How many faults an engine suffers at least.
+    pub faults: u64,
+    /// How long an engine may take.
+    pub time: Option<Duration>,
+    /// The engines; all where it is empty.
     engines: Vec<String>,
-    seed: u64,
-    trial: Option<u64>,
-    verbose: bool,
-}
-
-/// What the matrix found on one engine.
-#[derive(Default)]
-struct Tally {
-    trials: u64,
-    statements: u64,
-    hits: u64,
-    kinds: BTreeMap<String, u64>,
-    /// Kinds of faults that have not come.
-    never: Vec<String>,
-    in_doubt: Vec<String>,
-    wrong: Vec<String>,
+    /// How many trials run beside each other.
+    pub jobs: u64,
+    /// What the trials are made from.
+    pub seed: u64,
+    /// One trial alone.
+    pub trial: Option<u64>,
+    /// Whether each trial is told of.
+    pub verbose: bool,
 }
 
 fn main() -> ExitCode {
@@ -72,12 +71,12 @@ fn main() -> ExitCode {
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>> {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let mut options = Options {
-        faults: number("RUNSHEET_FAULTS").unwrap_or(FAULTS),
-        seconds: None,
+        faults: FAULTS,
+        time: None,
         engines: Vec::new(),
-        seed: number("RUNSHEET_SEED").unwrap_or_else(|| u64::from(std::process::id())),
+        jobs: JOBS,
+        seed: u64::from(std::process::id()),
         trial: None,
         verbose: false,
     };
@@ -87,12 +86,17 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
             Some(Err(_)) | None => bail!("{argument} needs a number"),
         };
         match argument.as_str() {
+            "--long" => options.faults = FAULTS_LONG,
             "--faults" => options.faults = value()?,
-            "--seconds" => options.seconds = Some(value()?),
+            "--seconds" => options.time = Some(Duration::from_secs(value()?)),
+            "--jobs" => options.jobs = value()?.max(1),
             "--seed" => options.seed = value()?,
             "--trial" => options.trial = Some(value()?),
             "--verbose" => options.verbose = true,
-            "--engine" => options.engines.extend(arguments.next()),
+            "--engine" => match arguments.next() {
+                Some(engine) if bench::ENGINES.contains(&engine.as_str()) => options.engines.push(engine),
+                other => bail!("--engine is one of {:?}, not {other:?}", bench::ENGINES),
+            },
             // The test runner's own words.
             "--nocapture" | "--include-ignored" | "--exact" | "--quiet" | "-q" => {}
             other if other.starts_with("--test-threads") => {}
@@ -105,103 +109,22 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
     Ok(Some(options))
 }
 
+/// Runs the matrix; true where all is well.
 fn run(options: &Options) -> Result<bool> {
     let with_strace = Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success());
     if !with_strace {
-        bail!("strace is missing, and with it half of the matrix; tests/install brings it");
+        bail!("strace is missing, and with it a part of the matrix; tests/install brings it");
     }
     println!("crash matrix, seed {}", options.seed);
-    let mut good = true;
-    for name in ["sqlite", "postgres", "mariadb", "mysql"] {
+    let mut all = tally::Tally::default();
+    for name in bench::ENGINES {
         if !options.engines.is_empty() && !options.engines.iter().any(|engine| engine == name) {
             continue;
         }
-        let tally = engine(&mut bench(name)?, options)?;
-        good &= report(name, &tally, options);
+        let tally = matrix::engine(name, options)?;
+        println!("{name}: {tally}");
+        all.add(tally);
     }
-    Ok(good)
-}
-
-fn bench(name: &str) -> Result<Bench> {
-    Ok(match name {
-        "sqlite" => Bench::Sqlite,
-        "postgres" => Bench::Postgres(Box::new(Postgres::start(&PostgresOptions::default())?)),
-        "mariadb" => Bench::MySql(Box::new(MySql::start(Family::MariaDb, &MySqlOptions::default())?)),
-        _ => Bench::MySql(Box::new(MySql::start(Family::MySql, &MySqlOptions::default())?)),
-    })
-}
-
-fn engine(bench: &mut Bench, options: &Options) -> Result<Tally> {
-    let dialect = bench.dialect();
-    let kinds = Fault::kinds(dialect);
-    let mut tally = Tally { never: kinds.clone(), ..Tally::default() };
-    let begun = Instant::now();
-    let numbers: Box<dyn Iterator<Item = u64>> = match options.trial {
-        Some(trial) => Box::new(std::iter::once(trial)),
-        None => Box::new(0..),
-    };
-    for number in numbers {
-        let over = options.seconds.is_some_and(|seconds| begun.elapsed() > Duration::from_secs(seconds));
-        let enough = tally.hits >= options.faults && tally.never.is_empty();
-        if options.trial.is_none() && (enough || over) {
-            break;
-        }
-        // Each trial from the seed and its number alone, whatever came before it.
-        let mut random = Random::new(options.seed ^ number.wrapping_mul(0xD134_2543_DE82_EF95));
-        let mut faults: Vec<Fault> =
-            (0..=random.below(FAULTS_OF_TRIAL)).map(|_| Fault::random(dialect, &mut random)).collect();
-        // The first trials go through all kinds, so that none is left out by chance.
-        let kind = usize::try_from(number).ok().and_then(|number| kinds.get(number));
-        if let (Some(first), Some(kind)) = (faults.first_mut(), kind) {
-            *first = Fault::of_kind(kind, dialect, &mut random);
-        }
-        let started = Instant::now();
-        let outcome = Trial::new(bench, &mut random)?.run(&faults, &mut random)?;
-        if options.verbose {
-            println!("  trial {number}: {:.1?}, {} of {faults:?}", started.elapsed(), outcome.hits);
-        }
-        count(&mut tally, number, &faults, outcome);
-    }
-    Ok(tally)
-}
-
-fn count(tally: &mut Tally, number: u64, faults: &[Fault], outcome: Outcome) {
-    tally.trials += 1;
-    tally.statements += outcome.statements;
-    tally.hits += outcome.hits;
-    for fault in faults.iter().take(usize::try_from(outcome.hits).unwrap_or(usize::MAX)) {
-        tally.never.retain(|kind| *kind != fault.kind());
-        *tally.kinds.entry(fault.kind()).or_default() += 1;
-    }
-    tally.in_doubt.extend(outcome.in_doubt.into_iter().map(|why| format!("trial {number}: {why}")));
-    if !outcome.wrong.is_empty() {
-        tally.wrong.push(format!("trial {number}, {faults:?}:\n  {}", outcome.wrong.join("\n  ")));
-    }
-}
-
-/// Prints what was found. True where every kind of fault has come, nothing was lost, doubled or out of order, and nobody was asked:
-/// the matrix makes no statement that cannot be judged.
-fn report(name: &str, tally: &Tally, options: &Options) -> bool {
-    println!(
-        "{name}: {} faults in {} trials of {} statements: {} wrong, {} in doubt",
-        tally.hits,
-        tally.trials,
-        tally.statements,
-        tally.wrong.len(),
-        tally.in_doubt.len()
-    );
-    for (kind, count) in &tally.kinds {
-        println!("  {count:>6}  {kind}");
-    }
-    for kind in &tally.never {
-        println!("   never  {kind}");
-    }
-    for doubt in &tally.in_doubt {
-        println!("  in doubt, {doubt}");
-    }
-    for wrong in &tally.wrong {
-        println!("  WRONG (--engine {name} --seed {} --trial N), {wrong}", options.seed);
-    }
-    let all_came = options.trial.is_some() || options.seconds.is_some() || tally.never.is_empty();
-    tally.wrong.is_empty() && tally.in_doubt.is_empty() && all_came
+    println!("all: {}", all.line());
+    Ok(all.is_good(options))
 }

@@ -71,6 +71,12 @@ impl Proxy {
         counter.store(bytes.max(1), Ordering::SeqCst);
     }
 
+    /// A cut that has not come yet does not come.
+    pub fn cut_no_more(&self) {
+        self.shared.cut_requests.store(0, Ordering::SeqCst);
+        self.shared.cut_answers.store(0, Ordering::SeqCst);
+    }
+
     /// From now on nothing gets through, and nobody is told.
     pub fn swallow(&self) {
         self.shared.swallows.store(true, Ordering::SeqCst);

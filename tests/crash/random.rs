@@ -21,6 +21,13 @@ impl Random {
         self.next() % end.max(1)
     }
 
+    /// A number from 1 to `end`; of each size, ones, tens, hundreds, about as many as of any other.
+    pub fn skewed(&mut self, end: u64) -> u64 {
+        let bits = u64::from(u64::BITS - end.max(1).leading_zeros());
+        let limit = 1 << (1 + self.below(bits));
+        1 + self.below(end.clamp(1, limit))
+    }
+
     /// Whether something happens that does so in `percent` of a hundred cases.
     pub fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent

@@ -22,6 +22,8 @@ pub fn program() -> PathBuf {
 pub struct Site {
     folder: TempDir,
     daemon: Option<Child>,
+    /// Variables of the daemon and of the commands.
+    environment: Vec<(String, String)>,
 }
 
 impl Site {
@@ -33,7 +35,7 @@ impl Site {
     /// A site with further sections of the config in front of the instances.
     pub fn with_config(sections: &str, instances: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("runsheet-site-").tempdir()?;
-        let site = Self { folder, daemon: None };
+        let site = Self { folder, daemon: None, environment: Vec::new() };
         fs::create_dir_all(site.path("inbox"))?;
         fs::create_dir_all(site.path("databases"))?;
         let inbox = if sections.contains("[inbox]") { "" } else { "[inbox]\nsettle = \"20ms\"\n" };
@@ -58,6 +60,15 @@ impl Site {
         self.write("config.toml", config.replacen("[daemon]\n", "[daemon]\nplugins = \"plugins\"\n", 1))?;
         fs::create_dir(self.path("plugins"))?;
         Ok(self.path("plugins"))
+    }
+
+    /// Sets a variable of the daemon and of the commands.
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// A path below the site.
@@ -109,6 +120,7 @@ impl Site {
             .arg(self.path("config.toml"))
             .arg("daemon")
             .args(arguments)
+            .envs(self.variables())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -164,6 +176,7 @@ impl Site {
             .arg("--config")
             .arg(self.path("config.toml"))
             .args(arguments)
+            .envs(self.variables())
             .stdin(Stdio::null())
             .output()?)
     }

@@ -1,0 +1,187 @@
+//! An engine with a server of the matrix's own, which is killed.
+
+use super::fault::Menu;
+use super::scenario::{Dialect, Target};
+use super::site::{Engine, program};
+use anyhow::{Context, Result, ensure};
+use runsheet::driver::Library;
+use runsheet_test_servers::{Family, MySql, MySqlOptions, Postgres, PostgresOptions};
+use std::path::{Path, PathBuf};
+
+/// Every engine, by the name that `--engine` takes; the servers of `-marked` ones can mark what commits by itself.
+pub const ENGINES: [&str; 6] = ["sqlite", "postgres", "mariadb", "mariadb-marked", "mysql", "mysql-marked"];
+
+/// A domain of the log that is Runsheet's alone, for the marks of MariaDB.
+const DOMAIN: &str = "gtid_domain_id = \"7001-7064\"\n";
+
+/// An engine.
+pub struct Bench {
+    pub dialect: Dialect,
+    pub menu: Menu,
+    /// Whether a fact in the target alone tells of every statement whether it took effect: by its transaction, or by the server's mark.
+    pub knows_all: bool,
+    server: Server,
+    /// Further settings of the instance.
+    settings: &'static str,
+}
+
+enum Server {
+    None,
+    Postgres(Box<Postgres>),
+    MySql(Box<MySql>),
+}
+
+impl Bench {
+    /// Starts the server of an engine.
+    pub fn start(name: &str) -> Result<Self> {
+        let mysql = |family, arguments: &[&str]| -> Result<Server> {
+            let arguments = arguments.iter().map(|one| (*one).to_owned()).collect();
+            Ok(Server::MySql(Box::new(MySql::start(
+                family,
+                &MySqlOptions { arguments, ..MySqlOptions::default() },
+            )?)))
+        };
+        let (dialect, settings, server) = match name {
+            "sqlite" => (Dialect::Sqlite, "", Server::None),
+            "postgres" => {
+                let settings = vec!["max_prepared_transactions = 20".to_owned()];
+                let options = PostgresOptions { settings, ..PostgresOptions::default() };
+                (Dialect::Postgres, "", Server::Postgres(Box::new(Postgres::start(&options)?)))
+            }
+            "mariadb" => (Dialect::MariaDb, "", mysql(Family::MariaDb, &[])?),
+            "mariadb-marked" => {
+                let log = ["--log-bin", "--sync-binlog=1", "--gtid-strict-mode=1"];
+                (Dialect::MariaDb, DOMAIN, mysql(Family::MariaDb, &log)?)
+            }
+            "mysql" => (Dialect::MySql, "", mysql(Family::MySql, &["--skip-log-bin"])?),
+            _ => {
+                let log = ["--gtid-mode=ON", "--enforce-gtid-consistency=ON"];
+                (Dialect::MySql, "", mysql(Family::MySql, &log)?)
+            }
+        };
+        let library = Library::load(&driver(dialect)?)?;
+        let menu = Menu::new(&runsheet_test_relay::points(library.table()), library.facts());
+        let knows_all = matches!(name, "sqlite" | "mysql-marked");
+        Ok(Self { dialect, menu, knows_all, server, settings })
+    }
+
+    /// Where the server listens; 0 where there is none.
+    pub fn port(&self) -> u16 {
+        match &self.server {
+            Server::None => 0,
+            Server::Postgres(server) => server.port(),
+            Server::MySql(server) => server.port(),
+        }
+    }
+
+    pub fn kill_server(&mut self) {
+        match &mut self.server {
+            Server::None => {}
+            Server::Postgres(server) => server.kill9(),
+            Server::MySql(server) => server.kill9(),
+        }
+    }
+
+    pub fn restart_server(&mut self) -> Result<()> {
+        match &mut self.server {
+            Server::None => Ok(()),
+            Server::Postgres(server) => server.restart(),
+            Server::MySql(server) => server.restart(),
+        }
+    }
+
+    pub fn fresh_database(&self) -> Result<String> {
+        match &self.server {
+            Server::None => Ok(runsheet_test_servers::fresh_name("db")),
+            Server::Postgres(server) => server.fresh_database(),
+            Server::MySql(server) => server.fresh_database(),
+        }
+    }
+
+    /// What somebody does in a database before the plan.
+    pub fn before(&self, target: &Target) -> Result<()> {
+        for sql in &target.before {
+            self.execute(&target.database, sql)?;
+        }
+        Ok(())
+    }
+
+    /// Takes away what a trial has made: the server keeps thousands of trials' databases otherwise.
+    pub fn clean(&self, target: &Target) {
+        let (database, own) = match &self.server {
+            Server::None => return,
+            Server::Postgres(_) => {
+                // A subscription keeps its database; one without a slot goes by itself.
+                let rows = self.query(Path::new(""), &target.database, "SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE datname = current_database()");
+                for name in rows.unwrap_or_default().iter().flatten() {
+                    let _ = self.execute(&target.database, &format!("DROP SUBSCRIPTION {name}"));
+                }
+                ("postgres", format!("DROP DATABASE {} WITH (FORCE)", target.database))
+            }
+            Server::MySql(_) => ("", format!("DROP DATABASE {}", target.database)),
+        };
+        for sql in std::iter::once(&own).chain(&target.after) {
+            let _ = self.execute(database, sql);
+        }
+    }
+
+    fn execute(&self, database: &str, sql: &str) -> Result<String> {
+        match &self.server {
+            Server::None => Ok(String::new()),
+            Server::Postgres(server) => server.execute(database, sql),
+            Server::MySql(server) => server.execute(database, sql),
+        }
+    }
+
+    /// The rows of a query, by the engine's own client.
+    pub fn query(&self, folder: &Path, database: &str, sql: &str) -> Result<Vec<Vec<String>>> {
+        match &self.server {
+            Server::None => Engine::Sqlite.query(folder, database, sql),
+            Server::Postgres(server) => server.query(database, sql),
+            Server::MySql(server) => server.query(database, sql),
+        }
+    }
+
+    /// The instance's table, reached over `port`, by the driver itself or by the relay in front of it.
+    pub fn instance(&self, port: u16, folder: &Path, relayed: bool) -> String {
+        let served = |user: &str| {
+            format!("host = \"127.0.0.1\"\nport = {port}\nuser = \"{user}\"\ntls = \"disable\"\n")
+        };
+        let own = match &self.server {
+            Server::None => format!("directory = {:?}\ncreate = true\n", folder.display().to_string()),
+            Server::Postgres(_) => served("postgres"),
+            Server::MySql(_) => served("root") + "non_transactional_dml = \"allow\"\n",
+        };
+        let driver = if relayed { runsheet_test_relay::NAME } else { driver_name(self.dialect) };
+        // A swallowed connection keeps its session, and with it the fence, until somebody ends it.
+        format!(
+            "[instances.main]\ndriver = \"{driver}\"\n{own}{}orphans = \"cancel\"\nretry = {{ attempts = 10, backoff = \"50ms\" }}\n",
+            self.settings
+        )
+    }
+}
+
+fn driver_name(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "sqlite",
+        Dialect::Postgres => "postgres",
+        Dialect::MariaDb | Dialect::MySql => "mysql",
+    }
+}
+
+/// The real driver's file.
+pub fn driver(dialect: Dialect) -> Result<PathBuf> {
+    built(&format!("librunsheet_driver_{}.so", driver_name(dialect)))
+}
+
+/// The relay's file.
+pub fn relay() -> Result<PathBuf> {
+    built("librunsheet_test_relay.so")
+}
+
+/// A library beside the program.
+fn built(name: &str) -> Result<PathBuf> {
+    let path = program().parent().context("the program is in a folder")?.join(name);
+    ensure!(path.exists(), "{} is missing; `cargo build --workspace` makes it", path.display());
+    Ok(path)
+}
