@@ -3,10 +3,12 @@
 //! took effect exactly once.
 //!
 //!     cargo test --test crash -- [--long] [--faults N] [--seconds N] [--engine NAME]… [--jobs N] [--seed N] [--trial N] [--verbose]
+//!     cargo test --test crash -- --mutants [--mutant NAME]…
 //!
 //! Without arguments each kind of fault comes once on every engine. `--long` goes on to some thousand faults an engine. A trial that
 //! goes wrong prints its seed and number; both together repeat it alone. What it cannot show: a power cut, which loses what the
-//! system has in its memory.
+//! system has in its memory. `--mutants` shows that the matrix finds what is wrong: it runs on programs into which a fault was
+//! put on purpose, and each must be found.
 
 #[path = "../site/mod.rs"]
 mod site;
@@ -14,6 +16,7 @@ mod site;
 mod bench;
 mod fault;
 mod matrix;
+mod mutant;
 mod proxy;
 mod random;
 mod scenario;
@@ -46,6 +49,10 @@ pub struct Options {
     pub seed: u64,
     /// One trial alone.
     pub trial: Option<u64>,
+    /// Whether the first thing wrong ends the run.
+    pub until_wrong: bool,
+    /// Whether mutants are hunted; all, or those of these names.
+    mutants: Option<Vec<String>>,
     /// Whether each trial is told of.
     pub verbose: bool,
 }
@@ -78,6 +85,8 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
         jobs: JOBS,
         seed: u64::from(std::process::id()),
         trial: None,
+        until_wrong: false,
+        mutants: None,
         verbose: false,
     };
     while let Some(argument) = arguments.next() {
@@ -92,6 +101,9 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
             "--jobs" => options.jobs = value()?.max(1),
             "--seed" => options.seed = value()?,
             "--trial" => options.trial = Some(value()?),
+            "--until-wrong" => options.until_wrong = true,
+            "--mutants" => options.mutants = Some(options.mutants.unwrap_or_default()),
+            "--mutant" => options.mutants.get_or_insert_default().extend(arguments.next()),
             "--verbose" => options.verbose = true,
             "--engine" => match arguments.next() {
                 Some(engine) if bench::ENGINES.contains(&engine.as_str()) => options.engines.push(engine),
@@ -116,6 +128,10 @@ fn run(options: &Options) -> Result<bool> {
         bail!("strace is missing, and with it a part of the matrix; tests/install brings it");
     }
     println!("crash matrix, seed {}", options.seed);
+    if let Some(names) = &options.mutants {
+        return mutant::hunt(names, options);
+    }
+    let mutants = mutant::still_apply()?;
     let mut all = tally::Tally::default();
     for name in bench::ENGINES {
         if !options.engines.is_empty() && !options.engines.iter().any(|engine| engine == name) {
@@ -126,5 +142,5 @@ fn run(options: &Options) -> Result<bool> {
         all.add(tally);
     }
     println!("all: {}", all.line());
-    Ok(all.is_good(options))
+    Ok(mutants && all.is_good(options))
 }

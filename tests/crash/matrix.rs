@@ -82,7 +82,8 @@ fn goal(number: u64, kinds: &[Kind], tally: &Tally, options: &Options, begun: In
             false => Goal::Over,
         };
     }
-    if options.time.is_some_and(|time| begun.elapsed() > time) {
+    let found = options.until_wrong && tally.has_wrong();
+    if found || options.time.is_some_and(|time| begun.elapsed() > time) {
         Goal::Over
     } else if aims {
         if tally.never.contains(&kinds[place]) { Goal::Aimed(kinds[place]) } else { Goal::Passed }

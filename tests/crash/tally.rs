@@ -34,6 +34,11 @@ impl Tally {
         self.kinds.values().sum()
     }
 
+    /// Whether anything was wrong.
+    pub fn has_wrong(&self) -> bool {
+        !self.wrong.is_empty() || !self.unjustified.is_empty()
+    }
+
     /// Counts a trial. What is wrong is printed at once: a long run may be ended before its report.
     pub fn count(&mut self, number: u64, faults: &[Fault], outcome: Outcome, seed: u64) {
         self.trials += 1;
@@ -95,7 +100,7 @@ impl Tally {
     /// fault has come.
     pub fn is_good(&self, options: &Options) -> bool {
         let all_came = options.trial.is_some() || options.time.is_some() || self.never.is_empty();
-        self.wrong.is_empty() && self.unjustified.is_empty() && all_came
+        !self.has_wrong() && all_came
     }
 }
 

@@ -13,9 +13,10 @@ use tempfile::TempDir;
 /// How long a plan may take in a test.
 const WAIT_MAX: Duration = Duration::from_secs(180);
 
-/// The program under test.
+/// The program under test; `RUNSHEET_PROGRAM` names another one, into which a fault was put on purpose.
 pub fn program() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_runsheet"))
+    std::env::var_os("RUNSHEET_PROGRAM")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_runsheet")), PathBuf::from)
 }
 
 /// A folder with everything, and the daemon in it while one runs.
