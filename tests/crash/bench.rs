@@ -53,7 +53,7 @@ impl Bench {
                 let log = ["--log-bin", "--sync-binlog=1", "--gtid-strict-mode=1"];
                 (Dialect::MariaDb, DOMAIN, mysql(Family::MariaDb, &log)?)
             }
-            "mysql" => (Dialect::MySql, "", mysql(Family::MySql, &["--skip-log-bin"])?),
+            "mysql" => (Dialect::MySql, "gtid = \"off\"\n", mysql(Family::MySql, &[])?),
             _ => {
                 let log = ["--gtid-mode=ON", "--enforce-gtid-consistency=ON"];
                 (Dialect::MySql, "", mysql(Family::MySql, &log)?)

@@ -3,11 +3,12 @@
 //! took effect exactly once.
 //!
 //!     cargo test --test crash -- [--long] [--faults N] [--seconds N] [--engine NAME]… [--jobs N] [--seed N] [--trial N] [--verbose]
+//!     cargo test --test crash -- --large
 //!     cargo test --test crash -- --mutants [--mutant NAME]…
 //!
 //! Without arguments each kind of fault comes once on every engine. `--long` goes on to some thousand faults an engine. A trial that
 //! goes wrong prints its seed and number; both together repeat it alone. What it cannot show: a power cut, which loses what the
-//! system has in its memory. `--mutants` shows that the matrix finds what is wrong: it runs on programs into which a fault was
+//! system has in its memory. `--large` kills the daemon in the middle of statements on two million rows. `--mutants` shows that the matrix finds what is wrong: it runs on programs into which a fault was
 //! put on purpose, and each must be found.
 
 #[path = "../site/mod.rs"]
@@ -15,6 +16,7 @@ mod site;
 
 mod bench;
 mod fault;
+mod large;
 mod matrix;
 mod mutant;
 mod proxy;
@@ -51,6 +53,8 @@ pub struct Options {
     pub trial: Option<u64>,
     /// Whether the first thing wrong ends the run.
     pub until_wrong: bool,
+    /// Whether the large table is shown.
+    large: bool,
     /// Whether mutants are hunted; all, or those of these names.
     mutants: Option<Vec<String>>,
     /// Whether each trial is told of.
@@ -86,6 +90,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
         seed: u64::from(std::process::id()),
         trial: None,
         until_wrong: false,
+        large: false,
         mutants: None,
         verbose: false,
     };
@@ -102,6 +107,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
             "--seed" => options.seed = value()?,
             "--trial" => options.trial = Some(value()?),
             "--until-wrong" => options.until_wrong = true,
+            "--large" => options.large = true,
             "--mutants" => options.mutants = Some(options.mutants.unwrap_or_default()),
             "--mutant" => options.mutants.get_or_insert_default().extend(arguments.next()),
             "--verbose" => options.verbose = true,
@@ -126,6 +132,9 @@ fn run(options: &Options) -> Result<bool> {
     let with_strace = Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success());
     if !with_strace {
         bail!("strace is missing, and with it a part of the matrix; tests/install brings it");
+    }
+    if options.large {
+        return large::run();
     }
     println!("crash matrix, seed {}", options.seed);
     if let Some(names) = &options.mutants {
