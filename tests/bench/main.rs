@@ -1,6 +1,7 @@
-//! The benches: how long things take beside what nobody could do without. Each prints a table of medians; none is a test.
+//! The benches: how long things take beside what nobody could do without. Each prints a table of medians; none is a test, and without a name
+//! none is run.
 //!
-//!     cargo build --release --workspace && cargo bench --bench runsheet -- [NAME]… [--json]
+//!     cargo build --release --workspace && cargo test --release --test bench -- NAME… [--json]
 
 #[path = "../site/mod.rs"]
 mod site;
@@ -16,14 +17,13 @@ fn main() -> Result<()> {
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--json" => json = true,
-            // The runner's own word.
-            "--bench" => {}
             "restart" => names.push(argument),
+            other if other.starts_with('-') && names.is_empty() => return Ok(()),
             other => bail!("{other} is not known; the bench is `restart`"),
         }
     }
     for (name, run) in [("restart", restart::run as fn() -> Result<Table>)] {
-        if names.is_empty() || names.iter().any(|wanted| wanted == name) {
+        if names.iter().any(|wanted| wanted == name) {
             let table = run()?;
             if json { println!("{}", table.json(name)) } else { println!("{}", table.text(name)) }
         }

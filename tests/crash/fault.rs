@@ -32,6 +32,8 @@ pub enum Kind {
     Cut,
     /// The connection is cut behind so many bytes of requests: the server has them, and its answer is lost.
     CutAfterRequest,
+    /// The connection is cut in the middle of a request, after so many bytes: the server never has it.
+    CutInRequest,
     /// The connection is cut in the middle of an answer, after so many bytes.
     CutInAnswer,
     /// The network swallows everything after so many microseconds, and the daemon is killed.
@@ -91,7 +93,7 @@ impl Kind {
         match self {
             Self::KillAtCall(call) | Self::FailCall(call, _) => call.count(),
             Self::KillAtPoint(..) => POINT_CALLS,
-            Self::CutAfterRequest | Self::CutInAnswer => BYTES,
+            Self::CutInRequest | Self::CutAfterRequest | Self::CutInAnswer => BYTES,
             Self::OlderState => 1,
             Self::KillDaemon
             | Self::KillServer
@@ -128,6 +130,7 @@ impl fmt::Display for Kind {
             Self::KillBoth => write!(f, "daemon and server killed"),
             Self::Cut => write!(f, "connection cut"),
             Self::CutAfterRequest => write!(f, "connection cut after a request"),
+            Self::CutInRequest => write!(f, "connection cut in a request"),
             Self::CutInAnswer => write!(f, "connection cut in an answer"),
             Self::BlackHole => write!(f, "black hole and daemon killed"),
             Self::Pause => write!(f, "daemon paused"),
@@ -173,7 +176,7 @@ impl Menu {
         if served {
             kinds.push((Kind::KillAtCall(Call::Send), 6));
             kinds.extend([(Kind::KillServer, 6), (Kind::KillBoth, 5), (Kind::Cut, 7), (Kind::BlackHole, 2)]);
-            kinds.extend([(Kind::CutAfterRequest, 8), (Kind::CutInAnswer, 4)]);
+            kinds.extend([(Kind::CutInRequest, 8), (Kind::CutAfterRequest, 8), (Kind::CutInAnswer, 4)]);
         }
         Self { kinds }
     }

@@ -20,6 +20,8 @@ struct Shared {
     /// Cut when so many bytes more have come from this side; 0 means never.
     cut_requests: AtomicU64,
     cut_answers: AtomicU64,
+    /// Whether the last request is cut in its middle, so that the server never has it.
+    halves: AtomicBool,
     connections: Mutex<Vec<TcpStream>>,
     cuts: AtomicU64,
 }
@@ -62,6 +64,12 @@ impl Proxy {
         self.shared.cut();
     }
 
+    /// Cuts every connection in the middle of the request that comes when so many bytes more have gone.
+    pub fn cut_in_request(&self, bytes: u64) {
+        self.shared.halves.store(true, Ordering::SeqCst);
+        self.cut_after(Way::Requests, bytes);
+    }
+
     /// Cuts every connection once so many bytes more have gone this way.
     pub fn cut_after(&self, way: Way, bytes: u64) {
         let counter = match way {
@@ -75,6 +83,7 @@ impl Proxy {
     pub fn cut_no_more(&self) {
         self.shared.cut_requests.store(0, Ordering::SeqCst);
         self.shared.cut_answers.store(0, Ordering::SeqCst);
+        self.shared.halves.store(false, Ordering::SeqCst);
     }
 
     /// From now on nothing gets through, and nobody is told.
@@ -144,8 +153,12 @@ fn join(client: &TcpStream, server: &TcpStream, shared: &Arc<Shared>) {
                 }
                 let last = shared.counts_down(way, length as u64);
                 // The request gets through, its answer does not; an answer that is cut off has been given.
-                let passes = !(last && way == Way::Answers);
-                if passes && to.write_all(&bytes[..length]).is_err() {
+                let passing = match way {
+                    Way::Answers if last => 0,
+                    Way::Requests if last && shared.halves.load(Ordering::SeqCst) => length / 2,
+                    Way::Requests | Way::Answers => length,
+                };
+                if to.write_all(&bytes[..passing]).is_err() {
                     break;
                 }
                 if last {

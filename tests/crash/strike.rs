@@ -34,8 +34,9 @@ impl Trial<'_> {
                 fs::read_to_string(self.site.path("strace"))?.contains("(INJECTED)")
             }
             Kind::KillAtPoint(point, side) => self.under_relay(point, side, fault.size, random)?,
-            Kind::CutAfterRequest => self.cut_after(Way::Requests, fault.size)?,
-            Kind::CutInAnswer => self.cut_after(Way::Answers, fault.size)?,
+            Kind::CutInRequest => self.cut(|proxy| proxy.cut_in_request(fault.size))?,
+            Kind::CutAfterRequest => self.cut(|proxy| proxy.cut_after(Way::Requests, fault.size))?,
+            Kind::CutInAnswer => self.cut(|proxy| proxy.cut_after(Way::Answers, fault.size))?,
             Kind::OlderState => {
                 self.kept = Some(self.keep()?);
                 true
@@ -110,9 +111,9 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// Lets the daemon run until so many bytes have gone this way, and cuts its connections.
-    fn cut_after(&mut self, way: Way, bytes: u64) -> Result<bool> {
-        self.proxy.iter().for_each(|proxy| proxy.cut_after(way, bytes));
+    /// Lets the daemon run until its connections are cut as the proxy was told.
+    fn cut(&mut self, tell: impl Fn(&Proxy)) -> Result<bool> {
+        self.proxy.iter().for_each(tell);
         let cuts = |proxy: &Option<Proxy>| proxy.as_ref().map_or(0, Proxy::cuts);
         let before = cuts(&self.proxy);
         self.site.start()?;
