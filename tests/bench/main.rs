@@ -8,7 +8,7 @@ mod site;
 
 mod restart;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::Value;
 
 fn main() -> Result<()> {
@@ -18,8 +18,11 @@ fn main() -> Result<()> {
         match argument.as_str() {
             "--json" => json = true,
             "restart" => names.push(argument),
-            other if other.starts_with('-') && names.is_empty() => return Ok(()),
-            other => bail!("{other} is not known; the bench is `restart`"),
+            // A word for the other tests: the runner gives the same to all.
+            other => {
+                println!("{other} is no bench; `restart` is");
+                return Ok(());
+            }
         }
     }
     for (name, run) in [("restart", restart::run as fn() -> Result<Table>)] {
