@@ -7,7 +7,9 @@ use crate::executor::{failure, intent};
 use crate::report::ErrorReport;
 use crate::sheet::{Placement, Statement};
 use crate::store::{Intent, IntentEnd, IntentKind, LogEntry};
-use runsheet_sdk::{Applied, Error, Failure, Flags, Observation, Observed, Ruling, Settled as By, Verdict};
+use runsheet_sdk::{
+    Applied, Error, Failure, Flags, Mark, Observation, Observed, Ruling, Settled as By, Verdict,
+};
 
 /// How often half effects of one statement are put right before a person is asked.
 const REPAIRS_MAX: usize = 16;
@@ -181,6 +183,7 @@ impl Performer<'_> {
             Err(error) => return Err(self.failed(statement, &error)),
         };
         let observation = seen.text.clone();
+        let can_be_judged = seen.settled != By::Nobody;
         self.journal.flush();
         let intent = self.intend(statement, segment, seen)?;
         let begun = std::time::Instant::now();
@@ -191,15 +194,25 @@ impl Performer<'_> {
             Ok(outcome) => outcome,
             Err(error) => return Err(self.alone_failed(statement, segment, intent, &error)),
         };
-        self.record(intent::end(self.store, intent, IntentEnd::Applied))?;
+        // A server may acknowledge what its crash takes back, where the sheet or its settings allow that; the mark's commit is on its disk
+        // when it is answered, and all before it too. So the statement stays open until then, where it can be judged.
         let rows = outcome.rows_affected.unwrap_or(0);
-        self.journal.statement(statement, rows, begun.elapsed());
         self.counts.statements += 1;
         self.counts.affected_rows += rows;
-        if self.ledger {
-            self.connection.write_mark(&mark).map_err(|error| self.failed(statement, &error))?;
+        if can_be_judged {
+            self.mark_alone(statement, &mark)?;
         }
-        Ok(())
+        self.record(intent::end(self.store, intent, IntentEnd::Applied))?;
+        self.journal.statement(statement, rows, begun.elapsed());
+        // Of what nobody could judge, the answer counts for more: nobody need be asked.
+        if can_be_judged { Ok(()) } else { self.mark_alone(statement, &mark) }
+    }
+
+    fn mark_alone(&mut self, statement: &Statement<'_>, mark: &Mark) -> Result<(), Halt> {
+        if !self.ledger {
+            return Ok(());
+        }
+        self.connection.write_mark(mark).map_err(|error| self.failed(statement, &error))
     }
 
     fn intend(&mut self, statement: &Statement<'_>, segment: u32, seen: Observation) -> Result<i64, Halt> {

@@ -197,6 +197,10 @@ impl Maker<'_> {
         if alone {
             self.sheet.text.push_str("-- txn-mode = off\n");
         }
+        if self.dialect == Dialect::Postgres && self.random.chance(20) {
+            // The server may lose what it acknowledges; what Runsheet calls done it may not.
+            self.put("SET synchronous_commit = off");
+        }
         for _ in 0..=self.random.below(STATEMENTS_MAX) {
             self.number += 1;
             if self.random.chance(40) {
