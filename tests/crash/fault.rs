@@ -82,6 +82,8 @@ impl Call {
 
 /// How long a trial runs without faults, about.
 const RUN_MICROS: u64 = 600_000;
+/// After how long a daemon holds the first lock, about.
+const FENCED_MICROS: u64 = 60_000;
 /// How many bytes go each way, about.
 const BYTES: u64 = 40_000;
 /// How often a function of the driver is called in a trial, about.
@@ -107,7 +109,9 @@ impl Kind {
 
     /// A fault of this kind.
     pub fn of_any_size(self, random: &mut Random) -> Fault {
-        Fault { kind: self, size: random.skewed(self.size_max()) }
+        let max = self.size_max();
+        let size = if random.chance(50) { random.skewed(max) } else { 1 + random.below(max) };
+        Fault { kind: self, size }
     }
 
     /// The first call, where it is one of calls.
@@ -208,7 +212,12 @@ impl Menu {
                 faults.push(Fault { kind: Kind::KillAtPoint("judge.execute", side), size: 1 });
             }
             // Somebody holds the lock only where the server does not know that he is dead.
-            Kind::KillAtPoint("lock.end_holder", _) => faults.push(Kind::BlackHole.of_any_size(random)),
+            Kind::KillAtPoint("lock.end_holder", _) => {
+                faults.push(Fault {
+                    kind: Kind::BlackHole,
+                    size: FENCED_MICROS + random.below(RUN_MICROS / 2),
+                });
+            }
             _ => {}
         }
         faults.push(kind.first(random));
