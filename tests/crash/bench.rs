@@ -153,13 +153,10 @@ impl Bench {
         }
     }
 
-    /// The instance's table with nothing but the address, reached over `port`.
+    /// The instance's table with nothing but what it is, reached over `port`.
     pub fn plain_instance(&self, port: u16, folder: &Path) -> String {
-        format!(
-            "[instances.main]\ndriver = \"{}\"\n{}",
-            driver_name(self.dialect),
-            self.address(port, folder)
-        )
+        let (driver, address) = (driver_name(self.dialect), self.address(port, folder));
+        format!("[instances.main]\ndriver = \"{driver}\"\n{address}{}", self.settings)
     }
 
     fn address(&self, port: u16, folder: &Path) -> String {

@@ -190,6 +190,9 @@ fn undisturbed(
             Some(window) if verdict.outcome == Outcome::Exact => windows.push(window),
             Some(_) | None => return Ok(Err((tool.name().to_owned(), verdict.to_string()))),
         }
+        if windows.len() == 1 {
+            outcome::prove(&job)?;
+        }
     }
     Ok(Ok(windows))
 }

@@ -1,7 +1,7 @@
 //! What the database says after a kill and the starts behind it.
 
 use super::job::Job;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -89,6 +89,21 @@ pub fn judge(job: &Job, done: bool, words: String) -> Result<Verdict> {
     };
     let words = if done { String::new() } else { last(&words) };
     Ok(Verdict { outcome, stuck: !done, seen, words })
+}
+
+/// Shows, on a database that holds exactly what it should, that the judge has eyes: a row too many is doubled, and rows too few are lost.
+pub fn prove(job: &Job) -> Result<()> {
+    let rows = job.scenario.targets.iter().flat_map(|target| &target.trace);
+    let row = rows.copied().next();
+    job.query(&format!("INSERT INTO trace (id) VALUES ({})", row.unwrap_or_default()))?;
+    let doubled = judge(job, true, String::new())?;
+    ensure!(doubled.outcome == Outcome::Doubled, "a row that is there twice was judged {doubled}");
+    if row.is_some() {
+        job.query("DELETE FROM trace")?;
+        let lost = judge(job, true, String::new())?;
+        ensure!(lost.outcome == Outcome::Lost, "a trace that is not there was judged {lost}");
+    }
+    Ok(())
 }
 
 fn counts(ids: &[u64]) -> BTreeMap<u64, u64> {
