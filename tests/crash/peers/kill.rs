@@ -25,7 +25,7 @@ pub struct Window {
 /// How a start ended.
 pub enum End {
     Itself { done: bool, window: Window },
-    Killed,
+    Killed(Window),
     TooLong,
 }
 
@@ -56,10 +56,11 @@ pub fn start(tool: &dyn Tool, job: &Job, after: Option<Duration>) -> Result<End>
             let status = kill(&mut child)?;
             // It may have ended in the last moment.
             let killed = status.signal() == Some(Signal::KILL.as_raw());
-            return if killed { Ok(End::Killed) } else { ended(tool, job, status, took) };
+            let window = Window { took, said: job.said() };
+            return if killed { Ok(End::Killed(window)) } else { ended(tool, job, status, window) };
         }
         if let Some(status) = child.try_wait()? {
-            return ended(tool, job, status, took);
+            return ended(tool, job, status, Window { took, said: job.said() });
         }
         if begun.elapsed() > RUN_MAX {
             kill(&mut child)?;
@@ -69,8 +70,8 @@ pub fn start(tool: &dyn Tool, job: &Job, after: Option<Duration>) -> Result<End>
     }
 }
 
-fn ended(tool: &dyn Tool, job: &Job, status: ExitStatus, took: Duration) -> Result<End> {
-    Ok(End::Itself { done: tool.is_done(job, status)?, window: Window { took, said: job.said() } })
+fn ended(tool: &dyn Tool, job: &Job, status: ExitStatus, window: Window) -> Result<End> {
+    Ok(End::Itself { done: tool.is_done(job, status)?, window })
 }
 
 fn kill(child: &mut Child) -> Result<ExitStatus> {

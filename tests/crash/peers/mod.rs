@@ -183,7 +183,7 @@ fn undisturbed(
         tool.prepare(&job)?;
         let (done, window) = match kill::start(tool.as_ref(), &job, None)? {
             End::Itself { done, window } => (done, Some(window)),
-            End::Killed | End::TooLong => (false, None),
+            End::Killed(_) | End::TooLong => (false, None),
         };
         let verdict = outcome::judge(&job, done, tool.why(&job))?;
         match window {
@@ -206,29 +206,36 @@ fn killed(
     window: Window,
     options: &Options,
 ) -> Result<Verdict> {
-    let micros = u64::try_from(window.took.as_micros())?;
+    let mut took = window.took;
     for _ in 0..MISSES_MAX {
         let job = Job::new(bench, random, options.layout)?;
         tool.prepare(&job)?;
-        let moment = Duration::from_micros(moments.below(micros));
+        let moment = Duration::from_micros(moments.below(u64::try_from(took.as_micros())?));
         if options.verbose {
-            eprintln!("  {} killed {moment:.1?} after its first word, of {:.1?}", tool.name(), window.took);
+            eprintln!("  {} killed {moment:.1?} after its first word, of {took:.1?}", tool.name());
         }
-        let killed = matches!(kill::start(tool, &job, Some(moment))?, End::Killed);
-        let had_said_all = window.said.is_some_and(|all| job.said() >= Some(all));
-        if !killed || had_said_all {
-            // It was faster than before, and the kill came too late: this is no trial.
-            continue;
-        }
-        let mut done = false;
-        for _ in 0..RESTARTS_MAX {
-            std::thread::sleep(RESTART_PAUSE);
-            done = matches!(kill::start(tool, &job, None)?, End::Itself { done: true, .. });
-            if done {
-                break;
+        match kill::start(tool, &job, Some(moment))? {
+            End::Killed(had) if had.said.is_none() || had.said < window.said => {}
+            // The kill came when all was said, or not at all: this is no trial, and a newer measure of how long the tool takes.
+            End::Killed(had) | End::Itself { window: had, .. } => {
+                took = had.took;
+                continue;
             }
+            End::TooLong => continue,
         }
+        let done = goes_on(tool, &job)?;
         return outcome::judge(&job, done, tool.why(&job));
     }
     bail!("{} always ends before its kill comes", tool.name())
+}
+
+/// Starts a tool again as a supervisor does. True where it comes to its end.
+fn goes_on(tool: &dyn Tool, job: &Job) -> Result<bool> {
+    for _ in 0..RESTARTS_MAX {
+        std::thread::sleep(RESTART_PAUSE);
+        if matches!(kill::start(tool, job, None)?, End::Itself { done: true, .. }) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

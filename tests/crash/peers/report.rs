@@ -105,7 +105,7 @@ impl Report {
             println!("  {version}");
         }
         for engine in &self.engines {
-            println!("  {} {}: {} scenarios", engine.name, engine.version, engine.scenarios);
+            println!("  {}: {} scenarios", engine.label(), engine.scenarios);
             for left in &engine.left_out {
                 println!("    left out, scenario {}: {}: {}", left.scenario, left.tool, left.why);
             }
