@@ -8,6 +8,9 @@ use std::fmt;
 /// How many words of a tool are kept.
 const WORDS_MAX: usize = 300;
 
+/// What grows with each time that a statement takes effect, besides the rows of the trace.
+const COUNTS: &str = "FROM counter";
+
 /// How it came out, for the table: each kill is one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -15,7 +18,7 @@ pub enum Outcome {
     Exact,
     /// The tool does not come to its end until a person has repaired something; nothing took effect twice.
     Stuck,
-    /// Something took effect twice, whether the tool says done or not.
+    /// A row of the trace or a counter shows that something took effect twice, whether the tool says done or not.
     Doubled,
     /// The tool says done, and something is missing or not as it should be.
     Lost,
@@ -68,9 +71,9 @@ pub fn judge(job: &Job, done: bool, words: String) -> Result<Verdict> {
                 continue;
             }
             let seen = format!("{} gives {cell:?}, not {:?}", check.query, check.wanted);
-            match (leading(&cell), leading(&check.wanted)) {
-                // A table that should be gone and is there has not been taken away; a count above what it should be was counted twice.
-                (Some(cell), Some(wanted)) if wanted > 0 && cell > wanted => doubled.push(seen),
+            // Of other objects nobody can tell whether there is too much of one or too little of another.
+            match (cell.parse::<u64>(), check.wanted.parse::<u64>()) {
+                (Ok(cell), Ok(wanted)) if check.query.contains(COUNTS) && cell > wanted => doubled.push(seen),
                 _ => missing.push(seen),
             }
         }
@@ -112,11 +115,6 @@ fn counts(ids: &[u64]) -> BTreeMap<u64, u64> {
         *counts.entry(*id).or_default() += 1;
     }
     counts
-}
-
-/// The number that a cell begins with.
-fn leading(cell: &str) -> Option<u64> {
-    cell.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// The end of a text, in one line.
