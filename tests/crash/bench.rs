@@ -74,6 +74,17 @@ impl Bench {
         }
     }
 
+    /// What the server says it is; nothing where there is none.
+    pub fn version(&self) -> Result<String> {
+        let (database, sql) = match &self.server {
+            Server::None => return Ok(String::new()),
+            Server::Postgres(_) => ("postgres", "SHOW server_version"),
+            Server::MySql(_) => ("", "SELECT version()"),
+        };
+        let rows = self.query(Path::new(""), database, sql)?;
+        rows.into_iter().flatten().next().context("a version")
+    }
+
     pub fn kill_server(&mut self) {
         match &mut self.server {
             Server::None => {}
@@ -142,26 +153,41 @@ impl Bench {
         }
     }
 
-    /// The instance's table, reached over `port`, by the driver itself or by the relay in front of it.
-    pub fn instance(&self, port: u16, folder: &Path, relayed: bool) -> String {
+    /// The instance's table with nothing but what it is, reached over `port`.
+    pub fn plain_instance(&self, port: u16, folder: &Path) -> String {
+        let (driver, address) = (driver_name(self.dialect), self.address(port, folder));
+        format!("[instances.main]\ndriver = \"{driver}\"\n{address}{}", self.settings)
+    }
+
+    fn address(&self, port: u16, folder: &Path) -> String {
         let served = |user: &str| {
             format!("host = \"127.0.0.1\"\nport = {port}\nuser = \"{user}\"\ntls = \"disable\"\n")
         };
-        let own = match &self.server {
+        match &self.server {
             Server::None => format!("directory = {:?}\ncreate = true\n", folder.display().to_string()),
             Server::Postgres(_) => served("postgres"),
-            Server::MySql(_) => served("root") + "non_transactional_dml = \"allow\"\n",
+            Server::MySql(_) => served("root"),
+        }
+    }
+
+    /// The instance's table, reached over `port`, by the driver itself or by the relay in front of it.
+    pub fn instance(&self, port: u16, folder: &Path, relayed: bool) -> String {
+        let address = self.address(port, folder);
+        let loose = match &self.server {
+            Server::None | Server::Postgres(_) => "",
+            Server::MySql(_) => "non_transactional_dml = \"allow\"\n",
         };
         let driver = if relayed { runsheet_test_relay::NAME } else { driver_name(self.dialect) };
         // A swallowed connection keeps its session, and with it the fence, until somebody ends it.
         format!(
-            "[instances.main]\ndriver = \"{driver}\"\n{own}{}orphans = \"cancel\"\nretry = {{ attempts = 10, backoff = \"50ms\" }}\n",
+            "[instances.main]\ndriver = \"{driver}\"\n{address}{loose}{}orphans = \"cancel\"\nretry = {{ attempts = 10, backoff = \"50ms\" }}\n",
             self.settings
         )
     }
 }
 
-fn driver_name(dialect: Dialect) -> &'static str {
+/// As the config and `runsheet split` name it.
+pub fn driver_name(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => "sqlite",
         Dialect::Postgres => "postgres",

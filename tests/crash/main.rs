@@ -5,11 +5,13 @@
 //!     cargo test --test crash -- [--long] [--faults N] [--seconds N] [--engine NAME]… [--jobs N] [--seed N] [--trial N] [--verbose]
 //!     cargo test --test crash -- --large
 //!     cargo test --test crash -- --mutants [--mutant NAME]…
+//!     cargo test --test crash -- --peers [--runs N] [--engine NAME]… [--peer NAME]… [--seed N]
 //!
 //! Without arguments each kind of fault comes once on every engine. `--long` goes on to some thousand faults an engine. A trial that
 //! goes wrong prints its seed and number; both together repeat it alone. What it cannot show: a power cut, which loses what the
-//! system has in its memory. `--large` kills the daemon in the middle of statements on two million rows. `--mutants` shows that the matrix finds what is wrong: it runs on programs into which a fault was
-//! put on purpose, and each must be found.
+//! system has in its memory. `--large` kills the daemon in the middle of statements on two million rows. `--mutants` shows that the
+//! matrix finds what is wrong: it runs on programs into which a fault was put on purpose, and each must be found. `--peers` does the
+//! same as the matrix to other migration tools: `peers`.
 
 #[path = "../site/mod.rs"]
 mod site;
@@ -19,6 +21,7 @@ mod fault;
 mod large;
 mod matrix;
 mod mutant;
+mod peers;
 mod proxy;
 mod random;
 mod scenario;
@@ -62,6 +65,9 @@ pub struct Options {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().any(|argument| argument == "--peers") {
+        return peers::main(std::env::args().skip(1));
+    }
     let options = match options(std::env::args().skip(1)) {
         Ok(Some(options)) => options,
         // Another test was asked for by its name.

@@ -24,6 +24,7 @@ struct Shared {
     halves: AtomicBool,
     connections: Mutex<Vec<TcpStream>>,
     cuts: AtomicU64,
+    requests: AtomicU64,
 }
 
 /// Which way bytes go.
@@ -95,6 +96,11 @@ impl Proxy {
     pub fn cuts(&self) -> u64 {
         self.shared.cuts.load(Ordering::SeqCst)
     }
+
+    /// How many bytes of requests have come.
+    pub fn requests(&self) -> u64 {
+        self.shared.requests.load(Ordering::SeqCst)
+    }
 }
 
 impl Drop for Proxy {
@@ -147,6 +153,9 @@ fn join(client: &TcpStream, server: &TcpStream, shared: &Arc<Shared>) {
             while let Ok(length) = from.read(&mut bytes) {
                 if length == 0 {
                     break;
+                }
+                if way == Way::Requests {
+                    shared.requests.fetch_add(length as u64, Ordering::SeqCst);
                 }
                 if shared.swallows.load(Ordering::SeqCst) {
                     continue;

@@ -84,6 +84,8 @@ pub struct Scenario {
 struct Maker<'r> {
     dialect: Dialect,
     random: &'r mut Random,
+    /// Only what every migration tool can run.
+    plain: bool,
     /// Grows with each statement: names and numbers that nothing else has.
     number: u64,
     targets: Vec<Target>,
@@ -93,7 +95,7 @@ struct Maker<'r> {
 }
 
 /// The sheet in the making.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Sheet {
     name: String,
     /// Its database.
@@ -104,6 +106,9 @@ struct Sheet {
     alone: bool,
 }
 
+/// What a plain sheet has not. Some migration tools cannot run a transaction of the sheet's own, rows behind their statement, and what
+/// needs an earlier statement of its session; settings of the server and prepared transactions would outlive the database.
+const NOT_PLAIN: &[&str] = &["BEGIN;", "COPY ", "SET allow_in", "PREPARED '", "ALTER SYSTEM", "SET GLOBAL"];
 /// Statements of one sheet, about.
 const STATEMENTS_MAX: u64 = 10;
 /// Tasks of one stage.
@@ -114,6 +119,15 @@ const STAGES_MAX: u64 = 2;
 impl Scenario {
     /// Makes up a plan on these databases of the instance `main`.
     pub fn new(dialect: Dialect, databases: &[String], random: &mut Random) -> Self {
+        Self::with(dialect, databases, false, random)
+    }
+
+    /// Makes up a plan on one database whose sheets every migration tool can run: its stages and tasks are no more than an order.
+    pub fn plain(dialect: Dialect, database: &str, random: &mut Random) -> Self {
+        Self::with(dialect, &[database.to_owned()], true, random)
+    }
+
+    fn with(dialect: Dialect, databases: &[String], plain: bool, random: &mut Random) -> Self {
         let targets = databases
             .iter()
             .map(|database| Target { database: database.clone(), ..Target::default() })
@@ -121,6 +135,7 @@ impl Scenario {
         Maker {
             dialect,
             random,
+            plain,
             number: 0,
             targets,
             doubts: Vec::new(),
@@ -192,7 +207,7 @@ impl Maker<'_> {
     }
 
     fn make_sheet(&mut self, name: &str, target: usize) -> String {
-        let alone = self.random.chance(15);
+        let alone = !self.plain && self.random.chance(15);
         self.sheet = Sheet { name: name.to_owned(), target, alone, ..Sheet::default() };
         if alone {
             self.sheet.text.push_str("-- txn-mode = off\n");
@@ -202,18 +217,34 @@ impl Maker<'_> {
             self.put("SET synchronous_commit = off");
         }
         for _ in 0..=self.random.below(STATEMENTS_MAX) {
-            self.number += 1;
-            if self.random.chance(40) {
-                self.rows();
-                continue;
-            }
-            match self.dialect {
-                Dialect::Sqlite => self.sqlite(),
-                Dialect::Postgres => self.postgres(),
-                Dialect::MariaDb | Dialect::MySql => self.mysql(),
-            }
+            if self.plain { self.plain_statement() } else { self.statement() }
         }
         std::mem::take(&mut self.sheet.text)
+    }
+
+    /// A statement, or a few that belong together.
+    fn statement(&mut self) {
+        self.number += 1;
+        if self.random.chance(40) {
+            return self.rows();
+        }
+        match self.dialect {
+            Dialect::Sqlite => self.sqlite(),
+            Dialect::Postgres => self.postgres(),
+            Dialect::MariaDb | Dialect::MySql => self.mysql(),
+        }
+    }
+
+    /// The next one that is plain: what is not is taken back.
+    fn plain_statement(&mut self) {
+        let kept = (self.sheet.clone(), self.targets.clone(), self.doubts.clone(), self.statements);
+        loop {
+            self.statement();
+            if !NOT_PLAIN.iter().any(|form| self.sheet.text[kept.0.text.len()..].contains(form)) {
+                return;
+            }
+            (self.sheet, self.targets, self.doubts, self.statements) = kept.clone();
+        }
     }
 
     /// Puts one statement into the sheet.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where templates and fetched servers are kept, outside any checkout.
-pub(crate) fn cache() -> PathBuf {
+pub fn cache() -> PathBuf {
     if let Some(cache) = std::env::var_os("RUNSHEET_TEST_CACHE") {
         return PathBuf::from(cache);
     }

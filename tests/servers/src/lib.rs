@@ -11,6 +11,7 @@ mod process;
 
 pub use c_driver::{build_c_driver, c_driver_sources, compile_driver, driver_header_folder};
 pub use certificates::{Authority, Issued, Request, self_signed};
+pub use data::cache;
 pub use mysql::{Family, MySql, MySqlOptions};
 pub use pooler::Pooler;
 pub use postgres::{Postgres, PostgresOptions};
