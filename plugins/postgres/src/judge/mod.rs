@@ -37,7 +37,8 @@ impl Judge for Session {
         self.notice_a_lost_client(false)?;
         let outcome = Connection::execute(self, sql, notices);
         if !self.is_lost() {
-            self.notice_a_lost_client(true)?;
+            // Where this loses the connection, the next call hears of it; the statement has been answered.
+            let _ = self.notice_a_lost_client(true);
         }
         outcome
     }
