@@ -40,6 +40,10 @@ pub enum Kind {
     BlackHole,
     /// The daemon is stopped after so many microseconds for a while, and goes on.
     Pause,
+    /// The power of the daemon's machine fails after so many microseconds.
+    PowerCut,
+    /// It fails at the so manieth sync that comes to the disk, before that one takes effect or after.
+    PowerCutAtSync(Side),
     /// The state folder is put back to what it was before the run, when everything has ended.
     OlderState,
     /// The daemon is killed after so many microseconds, and the state folder is put back to what it was before.
@@ -84,6 +88,8 @@ impl Call {
 const RUN_MICROS: u64 = 600_000;
 /// After how long a daemon holds the first lock, about.
 const FENCED_MICROS: u64 = 60_000;
+/// How many syncs of files and folders a trial has, about.
+const SYNCS: u64 = 120;
 /// How many bytes go each way, about.
 const BYTES: u64 = 40_000;
 /// How often a function of the driver is called in a trial, about.
@@ -96,8 +102,10 @@ impl Kind {
             Self::KillAtCall(call) | Self::FailCall(call, _) => call.count(),
             Self::KillAtPoint(..) => POINT_CALLS,
             Self::CutInRequest | Self::CutAfterRequest | Self::CutInAnswer => BYTES,
+            Self::PowerCutAtSync(_) => SYNCS,
             Self::OlderState => 1,
             Self::KillDaemon
+            | Self::PowerCut
             | Self::KillServer
             | Self::KillBoth
             | Self::Cut
@@ -105,6 +113,11 @@ impl Kind {
             | Self::Pause
             | Self::OlderStateInTheMiddle => RUN_MICROS,
         }
+    }
+
+    /// Whether the site must lie on a disk that can lose its power.
+    pub fn needs_disk(self) -> bool {
+        matches!(self, Self::PowerCut | Self::PowerCutAtSync(_))
     }
 
     /// A fault of this kind.
@@ -138,6 +151,8 @@ impl fmt::Display for Kind {
             Self::CutInAnswer => write!(f, "connection cut in an answer"),
             Self::BlackHole => write!(f, "black hole and daemon killed"),
             Self::Pause => write!(f, "daemon paused"),
+            Self::PowerCut => write!(f, "power cut"),
+            Self::PowerCutAtSync(side) => write!(f, "power cut {} a sync", side.word()),
             Self::OlderState => write!(f, "older state put back at the end"),
             Self::OlderStateInTheMiddle => write!(f, "older state put back in the middle"),
         }
@@ -171,6 +186,8 @@ impl Menu {
         kinds.extend(
             [Call::Write, Call::Sync, Call::Rename, Call::Receive].map(|call| (Kind::KillAtCall(call), 6)),
         );
+        kinds.push((Kind::PowerCut, 4));
+        kinds.extend(Side::ALL.map(|side| (Kind::PowerCutAtSync(side), 4)));
         for call in [Call::Write, Call::Sync] {
             kinds.extend(["ENOSPC", "EIO"].map(|error| (Kind::FailCall(call, error), 2)));
         }
@@ -183,6 +200,11 @@ impl Menu {
             kinds.extend([(Kind::CutInRequest, 8), (Kind::CutAfterRequest, 8), (Kind::CutInAnswer, 4)]);
         }
         Self { kinds }
+    }
+
+    /// Leaves only the kinds whose names begin so.
+    pub fn keep(&mut self, beginning: &str) {
+        self.kinds.retain(|(kind, _)| kind.to_string().starts_with(beginning));
     }
 
     /// Every kind.

@@ -2,16 +2,19 @@
 //! at single system calls and at single calls of the driver, again and again; and then every database is asked whether each statement
 //! took effect exactly once.
 //!
-//!     cargo test --test crash -- [--long] [--faults N] [--seconds N] [--engine NAME]… [--jobs N] [--seed N] [--trial N] [--verbose]
+//!     cargo test --test crash -- [--long] [--faults N] [--seconds N] [--engine NAME]… [--kind NAME] [--jobs N] [--seed N] [--trial N] [--verbose]
 //!     cargo test --test crash -- --large
 //!     cargo test --test crash -- --mutants [--mutant NAME]…
 //!     cargo test --test crash -- --peers [--runs N] [--engine NAME]… [--peer NAME]… [--seed N]
 //!
 //! Without arguments each kind of fault comes once on every engine. `--long` goes on to some thousand faults an engine. A trial that
-//! goes wrong prints its seed and number; both together repeat it alone. What it cannot show: a power cut, which loses what the
-//! system has in its memory. `--large` kills the daemon in the middle of statements on two million rows. `--mutants` shows that the
-//! matrix finds what is wrong: it runs on programs into which a fault was put on purpose, and each must be found. `--peers` does the
-//! same as the matrix to other migration tools: `peers`.
+//! goes wrong prints its seed and number; both together repeat it alone. `--kind "power cut"` has only the faults whose names begin so.
+//! `--large` kills the daemon in the middle of statements on two million rows. `--mutants` shows that the matrix finds what is wrong: it
+//! runs on programs into which a fault was put on purpose, and each must be found. `--peers` does the same as the matrix
+//! to other migration tools: `peers`.
+//!
+//! In a power cut the machine of the daemon loses what it has in its memory; a database server is another machine, and goes on. What
+//! the matrix cannot show: a disk that lies about what it has written.
 
 #[path = "../site/mod.rs"]
 mod site;
@@ -22,6 +25,7 @@ mod large;
 mod matrix;
 mod mutant;
 mod peers;
+mod power;
 mod proxy;
 mod random;
 mod scenario;
@@ -48,6 +52,8 @@ pub struct Options {
     pub time: Option<Duration>,
     /// The engines; all where it is empty.
     engines: Vec<String>,
+    /// How the names of the faults begin that come.
+    pub kind: String,
     /// How many trials run beside each other.
     pub jobs: u64,
     /// What the trials are made from.
@@ -92,6 +98,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
         faults: FAULTS,
         time: None,
         engines: Vec::new(),
+        kind: String::new(),
         jobs: JOBS,
         seed: u64::from(std::process::id()),
         trial: None,
@@ -117,6 +124,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
             "--mutants" => options.mutants = Some(options.mutants.unwrap_or_default()),
             "--mutant" => options.mutants.get_or_insert_default().extend(arguments.next()),
             "--verbose" => options.verbose = true,
+            "--kind" => options.kind = arguments.next().unwrap_or_default(),
             "--engine" => match arguments.next() {
                 Some(engine) if bench::ENGINES.contains(&engine.as_str()) => options.engines.push(engine),
                 other => bail!("--engine is one of {:?}, not {other:?}", bench::ENGINES),

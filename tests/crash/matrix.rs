@@ -6,20 +6,28 @@ use super::fault::{Fault, Kind, Menu};
 use super::random::Random;
 use super::tally::Tally;
 use super::trial::{Outcome, Trial};
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// Faults of one trial.
 const FAULTS_OF_TRIAL: u64 = 8;
+/// How many of a hundred trials without a power cut have their site on the disk all the same.
+const ON_DISK: u64 = 20;
 /// How many trials are aimed at one kind of fault until it comes.
 const AIMED_MAX: u64 = 40;
 
 /// Runs an engine's trials, and gives what was found.
 pub fn engine(name: &str, options: &Options) -> Result<Tally> {
-    let first = Bench::start(name)?;
+    let bench = || -> Result<Bench> {
+        let mut bench = Bench::start(name)?;
+        bench.menu.keep(&options.kind);
+        Ok(bench)
+    };
+    let first = bench()?;
     let kinds: Vec<Kind> = first.menu.kinds().collect();
+    ensure!(!kinds.is_empty(), "no fault of {name} has a name that begins with {:?}", options.kind);
     let tally = Mutex::new(Tally::new(name, &kinds));
     let next = AtomicU64::new(options.trial.unwrap_or(0));
     let begun = Instant::now();
@@ -45,7 +53,7 @@ pub fn engine(name: &str, options: &Options) -> Result<Tally> {
     };
     let jobs = if options.trial.is_some() { 1 } else { options.jobs };
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..jobs).map(|_| scope.spawn(|| work(Bench::start(name)?))).collect();
+        let others: Vec<_> = (1..jobs).map(|_| scope.spawn(|| work(bench()?))).collect();
         let own = work(first);
         for other in others {
             other.join().map_err(|_| anyhow!("a trial panicked"))??;
@@ -103,5 +111,6 @@ fn faults(aim: Option<Kind>, menu: &Menu, random: &mut Random) -> Vec<Fault> {
 
 fn trial(bench: &mut Bench, faults: &[Fault], random: &mut Random) -> Result<Outcome> {
     let relayed = faults.iter().any(|fault| matches!(fault.kind, Kind::KillAtPoint(..)));
-    Trial::new(bench, relayed, random)?.run(faults, random)
+    let on_disk = faults.iter().any(|fault| fault.kind.needs_disk()) || random.chance(ON_DISK);
+    Trial::new(bench, relayed, on_disk, random)?.run(faults, random)
 }

@@ -37,6 +37,10 @@ impl Trial<'_> {
             Kind::CutInRequest => self.cut(|proxy| proxy.cut_in_request(fault.size))?,
             Kind::CutAfterRequest => self.cut(|proxy| proxy.cut_after(Way::Requests, fault.size))?,
             Kind::CutInAnswer => self.cut(|proxy| proxy.cut_after(Way::Answers, fault.size))?,
+            Kind::PowerCutAtSync(side) => {
+                let power = self.power.as_mut().context("a disk that can lose its power")?;
+                power.cut_at_sync(fault.size, side, &mut self.site, random)?
+            }
             Kind::OlderState => {
                 self.kept = Some(self.keep()?);
                 true
@@ -60,7 +64,8 @@ impl Trial<'_> {
             | Kind::KillBoth
             | Kind::Cut
             | Kind::BlackHole
-            | Kind::Pause => {
+            | Kind::Pause
+            | Kind::PowerCut => {
                 self.site.start()?;
                 std::thread::sleep(after);
                 let came = !self.has_ended();
@@ -99,6 +104,10 @@ impl Trial<'_> {
                 self.configure()?;
                 // The hole stays open: the server does not hear that its client is gone.
                 std::mem::forget(hole);
+            }
+            Kind::PowerCut => {
+                let power = self.power.as_mut().context("a disk that can lose its power")?;
+                power.cut_now(&mut self.site, random)?;
             }
             Kind::Pause => {
                 self.site.signal("STOP")?;

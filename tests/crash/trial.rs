@@ -3,11 +3,12 @@
 
 use super::bench::{self, Bench};
 use super::fault::{Fault, Kind};
+use super::power::Power;
 use super::proxy::Proxy;
 use super::random::Random;
 use super::scenario::Scenario;
 use super::site::Site;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -39,6 +40,8 @@ pub struct Outcome {
 /// A trial under way.
 pub struct Trial<'b> {
     pub bench: &'b mut Bench,
+    /// Where the site lies on a disk that can lose its power. It goes before the site's folder does.
+    pub power: Option<Power>,
     pub site: Site,
     pub scenario: Scenario,
     pub proxy: Option<Proxy>,
@@ -50,11 +53,12 @@ pub struct Trial<'b> {
 }
 
 impl<'b> Trial<'b> {
-    /// Makes a plan up, and drops it; `relayed` where a fault is aimed at the driver's calls.
-    pub fn new(bench: &'b mut Bench, relayed: bool, random: &mut Random) -> Result<Self> {
+    /// Makes a plan up, and drops it; `relayed` where a fault is aimed at the driver's calls, `on_disk` where the power is to fail.
+    pub fn new(bench: &'b mut Bench, relayed: bool, on_disk: bool, random: &mut Random) -> Result<Self> {
         let databases: Vec<String> = (0..DATABASES).map(|_| bench.fresh_database()).collect::<Result<_>>()?;
         let scenario = Scenario::new(bench.dialect, &databases, random);
         let mut site = Site::new("")?;
+        let power = if on_disk { Some(Power::under(&site)?) } else { None };
         if relayed {
             std::fs::create_dir(site.path("plugins"))?;
             std::fs::copy(bench::relay()?, site.path("plugins/librunsheet_driver_relay.so"))?;
@@ -69,7 +73,7 @@ impl<'b> Trial<'b> {
             bench.before(target)?;
         }
         let outcome = Outcome { statements: scenario.statements, ..Outcome::default() };
-        let trial = Self { bench, site, proxy, outcome, scenario, relayed, kept: None };
+        let trial = Self { bench, power, site, proxy, outcome, scenario, relayed, kept: None };
         trial.configure()?;
         trial.drop_files()?;
         Ok(trial)
@@ -83,14 +87,18 @@ impl<'b> Trial<'b> {
         self.site.write(
             "config.toml",
             format!("[folders]\nroot = \".\"\n[daemon]\nsocket = \"socket\"\n{plugins}[inbox]\nsettle = \"5ms\"\n{instance}"),
-        )
+        )?;
+        Ok(std::fs::File::open(self.site.path("config.toml"))?.sync_all()?)
     }
 
     fn drop_files(&self) -> Result<()> {
         for (name, text) in &self.scenario.sheets {
             self.site.drop_file(&format!("crash/{name}.sql"), text)?;
         }
-        self.site.drop_file("crash/trial.plan.json", &self.scenario.plan)
+        self.site.drop_file("crash/trial.plan.json", &self.scenario.plan)?;
+        // What a person has dropped and not synced is that person's to lose.
+        self.power.iter().for_each(Power::sync);
+        Ok(())
     }
 
     /// Runs the plan under these faults, one after the other, and then to its end without any.
@@ -155,7 +163,8 @@ impl<'b> Trial<'b> {
         loop {
             let Ok(plan) = self.site.plan(PLAN) else {
                 if begun.elapsed() > WAIT_MAX {
-                    bail!("the plan is never known: {}", self.site.log());
+                    self.outcome.wrong.push(format!("the plan is never known: {}", self.site.log()));
+                    return Ok(());
                 }
                 std::thread::sleep(Duration::from_millis(20));
                 continue;
@@ -246,7 +255,9 @@ impl<'b> Trial<'b> {
         }
         let folder = self.site.path("databases");
         for target in self.scenario.targets.clone() {
-            let rows = self.bench.query(&folder, &target.database, "SELECT id FROM trace ORDER BY seq")?;
+            // A table that is lost has no rows.
+            let trace = self.bench.query(&folder, &target.database, "SELECT id FROM trace ORDER BY seq");
+            let rows = trace.unwrap_or_default();
             let found: Vec<u64> = rows.iter().filter_map(|row| row.first()?.parse().ok()).collect();
             if found != target.trace {
                 let wanted = &target.trace;

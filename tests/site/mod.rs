@@ -150,6 +150,11 @@ impl Site {
         self.daemon.as_ref().map(Child::id)
     }
 
+    /// Whether a daemon was started that has not ended by itself.
+    pub fn runs(&mut self) -> bool {
+        self.daemon.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
     /// Waits for the daemon's own end.
     pub fn wait_for_end(&mut self) -> Result<i32> {
         let mut child = self.daemon.take().context("a daemon runs")?;

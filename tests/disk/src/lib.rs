@@ -91,11 +91,6 @@ impl Disk {
         self.served.set_trap(Some(Trap { nth, takes_effect }));
     }
 
-    /// How many syncs have come since [`Disk::fail_at_sync`], or ever.
-    pub fn syncs(&self) -> u64 {
-        self.served.syncs()
-    }
-
     /// The power fails: from now on nothing is written any more, and no program that asks gets an answer.
     pub fn fail(&self) {
         self.served.fail();

@@ -87,10 +87,6 @@ impl Served {
         self.state().power == Power::On
     }
 
-    pub fn syncs(&self) -> u64 {
-        self.state().syncs
-    }
-
     pub fn take(&self) -> Option<Tree> {
         self.state().tree.take()
     }
