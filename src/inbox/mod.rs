@@ -11,7 +11,7 @@ mod watch;
 
 pub use name::{SUBMITTED, is_plan, is_sheet, plan_name, sheet_places};
 
-use crate::store::{Sheets, Store};
+use crate::store::{Sheets, Store, make_folders};
 use file::Root;
 use intake::Intake;
 use scan::{Scan, Settling};
@@ -132,7 +132,7 @@ pub fn start(
     tell: Tell,
 ) -> std::io::Result<Handle> {
     for folder in [&options.inbox, &options.accepted, &options.rejected] {
-        std::fs::create_dir_all(folder)
+        make_folders(folder)
             .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", folder.display())))?;
     }
     lies_outside(&options)?;

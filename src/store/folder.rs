@@ -101,16 +101,41 @@ impl StateFolder {
 /// Makes the folder for the daemon alone. Those around it are made as any program makes them: the inbox is others' business.
 fn make(folder: &Path) -> io::Result<()> {
     if let Some(around) = folder.parent() {
-        fs::create_dir_all(around)?;
+        make_folders(around)?;
     }
     match DirBuilder::new().mode(0o700).create(folder) {
-        Ok(()) => Ok(()),
+        Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             if fs::metadata(folder)?.mode() & 0o077 != 0 {
                 fs::set_permissions(folder, Permissions::from_mode(0o700))?;
             }
-            Ok(())
         }
+        Err(error) => return Err(error),
+    }
+    sync_name(folder)
+}
+
+/// Makes a folder and those around it, where they are missing, and makes their names durable.
+pub fn make_folders(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> =
+        folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
+    fs::create_dir_all(folder)?;
+    missing.into_iter().rev().try_for_each(sync_name)
+}
+
+/// Makes the name of a folder durable, in the folder that it lies in. However well its files were synced, they are lost with it: only
+/// a sync of the folder around it says to the disk that it is there. Also where it was there before, because whoever made it may have
+/// been killed in between.
+pub(super) fn sync_name(folder: &Path) -> io::Result<()> {
+    let around = match folder.parent() {
+        Some(around) if around.as_os_str().is_empty() => Path::new("."),
+        Some(around) => around,
+        None => return Ok(()),
+    };
+    match File::open(around) {
+        Ok(around) => around.sync_all(),
+        // A folder that this user may not look into is not ours: whoever made this one in it has put it there for good.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         Err(error) => Err(error),
     }
 }

@@ -16,7 +16,7 @@ mod word;
 mod writer;
 
 pub use error::Error;
-pub use folder::StateFolder;
+pub use folder::{StateFolder, make_folders};
 pub use intents::{
     Intent, IntentEnd, IntentKind, NewIntent, end_intent, ended_intents, insert_intent, open_intents,
 };

@@ -2,6 +2,7 @@
 
 use super::Millis;
 use super::error::Error;
+use super::folder::sync_name;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashSet};
@@ -50,6 +51,7 @@ impl Sheets {
             .recursive(true)
             .mode(0o700)
             .create(folder)
+            .and_then(|()| sync_name(folder))
             .map_err(|why| Error::Io { path: folder.to_path_buf(), why })?;
         let sheets = Self { folder: folder.to_path_buf(), written: Arc::default() };
         sheets.sweep()?;
