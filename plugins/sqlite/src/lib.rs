@@ -9,7 +9,7 @@
 //! | `create` | whether a missing file is made (default `false`) |
 //! | `busy_timeout` | how long another program's lock is waited for (default `5s`) |
 //! | `journal_mode` | `delete`, `truncate`, `persist` or `wal`, set by each session; unset leaves the file's own |
-//! | `synchronous` | `normal`, `full` (default) or `extra`; under `normal` a power cut can take back what was reported as done |
+//! | `synchronous` | `normal`, `full` or `extra` (default); a power cut can take back what was reported as done under `normal`, and under `full` where the file has no write-ahead log. A sheet may not set less |
 //! | `foreign_keys` | whether they are enforced from the start (default `false`, as in the sqlite3 shell) |
 //! | `attach` | whether a sheet may open other files by ATTACH and VACUUM INTO (default `false`) |
 //!

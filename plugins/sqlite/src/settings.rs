@@ -67,7 +67,7 @@ impl Options {
             journal_mode: take(faulty, journal_mode(settings), None),
             synchronous: take(
                 faulty,
-                settings.word("synchronous", "full", SYNCHRONOUS).map(str::to_owned),
+                settings.word("synchronous", "extra", SYNCHRONOUS).map(str::to_owned),
                 String::new(),
             ),
             foreign_keys: take(faulty, settings.flag("foreign_keys", false), false),
