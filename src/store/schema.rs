@@ -164,11 +164,18 @@ pub(super) fn judge_version(file: &Path) -> Result<Connection, Error> {
 }
 
 /// A connection that leaves the folder as it is, where it can: only a log of writes that are not in the file yet is read
-/// in the usual way, which needs an index of it beside it.
+/// in the usual way, which needs an index of it beside it; and the journal of a first start that was cut short is taken back, which is
+/// a write. Without that the file may be half a page of nothing.
 fn look(file: &Path) -> rusqlite::Result<Connection> {
-    let mut log = file.as_os_str().to_owned();
-    log.push("-wal");
-    if std::fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+    let is_beside = |ending: &str| {
+        let mut beside = file.as_os_str().to_owned();
+        beside.push(ending);
+        std::fs::metadata(beside).is_ok_and(|beside| beside.len() > 0)
+    };
+    if is_beside("-journal") {
+        return Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
+    }
+    if is_beside("-wal") {
         return Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY);
     }
     let escaped: String = file
