@@ -16,6 +16,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 const CHUNK: usize = 1 << 20;
 /// So many files are made durable one by one; for more, the whole file system is, which waits for what others have written too.
 const ONE_BY_ONE_MAX: usize = 32;
+/// A file system that a program serves (`FUSE_SUPER_MAGIC`): the kernel does not pass a sync of the whole of it on to the program, and says
+/// yes all the same.
+const FUSE: rustix::fs::FsWord = 0x6573_5546;
 
 /// The folder of sheets.
 #[derive(Clone, Debug)]
@@ -108,7 +111,7 @@ impl Sheets {
 
     fn sync_files(&self, names: &[String]) -> std::io::Result<()> {
         let folder = File::open(&self.folder)?;
-        if names.len() > ONE_BY_ONE_MAX {
+        if names.len() > ONE_BY_ONE_MAX && rustix::fs::fstatfs(&folder)?.f_type != FUSE {
             return Ok(rustix::fs::syncfs(&folder)?);
         }
         for name in names {
