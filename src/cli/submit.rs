@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::control::Request;
 use crate::inbox::{SUBMITTED, is_plan, is_sheet, plan_name, sheet_places};
 use crate::plan::{self, SheetName};
+use crate::store::make_folders;
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -28,7 +29,7 @@ pub(super) fn run(config: &Config, file: &Path, sheets: &[PathBuf], wait: bool) 
     let (folder, plan_file) = folder_and_file(file)?;
     let Some(parsed) = check::parse(config, file)? else { return Ok(Exit::Failed) };
     let inbox = &config.folders.inbox;
-    fs::create_dir_all(inbox).with_context(|| format!("the inbox {} cannot be made", inbox.display()))?;
+    make_folders(inbox).with_context(|| format!("the inbox {} cannot be made", inbox.display()))?;
     let staging = tempfile::Builder::new()
         .prefix(".submitting-")
         .tempdir_in(inbox)
@@ -49,7 +50,10 @@ pub(super) fn run(config: &Config, file: &Path, sheets: &[PathBuf], wait: bool) 
         File::open(folder)?.sync_all()?;
     }
     fs::rename(staging.path(), &place)?;
-    File::open(&parent)?.sync_all()?;
+    // The names of the folders around it too: what is in one whose own name is lost is lost with it.
+    for folder in parent.ancestors().take_while(|folder| folder.starts_with(inbox)) {
+        File::open(folder)?.sync_all()?;
+    }
     // Renamed away: there is nothing left to remove.
     let _ = staging.keep();
     let told = source::order(config, &Request::Scan);
