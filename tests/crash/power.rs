@@ -48,6 +48,18 @@ impl Power {
 
     /// The power fails, which ends the daemon, and comes back.
     pub fn cut_now(&mut self, site: &mut Site, random: &mut Random) -> Result<()> {
+        self.fail(site)?;
+        let names = random.pick(&[Names::InOneOrder, Names::FolderByFolder]);
+        self.disk.cut(names, |end| random.below(end))
+    }
+
+    /// The same, and all is lost that was not synced.
+    pub fn cut_and_lose_all(&mut self, site: &mut Site) -> Result<()> {
+        self.fail(site)?;
+        self.disk.cut(Names::FolderByFolder, |_| 0)
+    }
+
+    fn fail(&self, site: &mut Site) -> Result<()> {
         self.disk.fail();
         // The daemon is held by the disk. It must have its SIGKILL before it is let go, so that it never sees an error.
         if site.runs() {
@@ -55,7 +67,6 @@ impl Power {
         }
         self.disk.release();
         site.kill();
-        let names = random.pick(&[Names::InOneOrder, Names::FolderByFolder]);
-        self.disk.cut(names, |end| random.below(end))
+        Ok(())
     }
 }
