@@ -2,7 +2,6 @@
 //! it comes by too seldom. The disk keeps what was synced, and of the rest nothing, all or a random part.
 
 #[path = "crash/power.rs"]
-#[allow(dead_code, reason = "the crash matrix uses all of it")]
 mod power;
 #[path = "crash/random.rs"]
 #[allow(dead_code, reason = "the crash matrix uses all of it")]

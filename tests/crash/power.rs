@@ -1,5 +1,6 @@
 //! Power cuts. The whole site lies on a disk that keeps what was synced, and of the rest a random part: the state, the inbox, and the
 //! databases of SQLite.
+#![allow(dead_code, reason = "each test that cuts the power uses another part of it")]
 
 use super::random::Random;
 use super::site::Site;
