@@ -100,6 +100,30 @@ fn what_was_taken_in_is_there_after_a_power_cut() -> Result<()> {
     Ok(())
 }
 
+/// A plan's end is shown before it stands in its `result.json`, so that a crash can come between: then it is written at the next start.
+#[test]
+fn the_end_of_a_plan_comes_into_its_result_file_whatever_comes_between() -> Result<()> {
+    for with_power in [true, false] {
+        let mut powered = Powered::new()?;
+        powered.drop_plan(1)?;
+        powered.site.start()?;
+        powered.site.wait_for(PLAN, &["DONE"])?;
+        if with_power {
+            powered.site.kill();
+        } else {
+            powered.power.cut_and_lose_all(&mut powered.site)?;
+        }
+        powered.site.start_with(&["--until-idle"])?;
+        powered.site.wait_for_end()?;
+        // What was said to be written is there.
+        powered.power.cut_and_lose_all(&mut powered.site)?;
+        let result = fs::read_to_string(powered.site.path("results/default/books/result.json"))?;
+        let result: serde_json::Value = serde_json::from_str(&result)?;
+        assert_eq!(result["status"], "DONE", "{result:#}");
+    }
+    Ok(())
+}
+
 /// `submit` says yes when what it has dropped is on the disk.
 #[test]
 fn what_was_submitted_is_there_after_a_power_cut() -> Result<()> {

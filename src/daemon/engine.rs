@@ -100,6 +100,8 @@ impl Engine {
         for plan in plans {
             self.take_up(plan.id)?;
         }
+        let not_shown = self.parts.store.reader()?.read(store::plans_not_shown)?;
+        self.mark_dirty(not_shown);
         let changes = self.schedule.begin(now());
         self.apply_with(Vec::new(), changes, |_| Ok(()), |_| {});
         Ok(())

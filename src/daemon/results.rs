@@ -1,8 +1,9 @@
 //! `results/<project>/<plan>/result.json`: written anew, whole, by a thread of its own whenever a plan has changed, so that
-//! a reader always finds a file that is complete.
+//! a reader always finds a file that is complete. That a plan's end stands there is recorded, so that it is written after a crash that
+//! came between.
 
 use crate::report::{WaitingReport, of_plan};
-use crate::store::{Reader, Store, plan_by_id};
+use crate::store::{Reader, Store, make_folders, plan_by_id, set_shown_end};
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
@@ -71,12 +72,13 @@ fn write(folder: &Path, store: &Store, reader: &mut Option<Reader>, order: &Orde
         None => reader.insert(store.reader()?),
     };
     let report = reader.read(|connection| match plan_by_id(connection, order.plan)? {
-        Some(plan) => of_plan(connection, &plan, &order.waiting, &HashMap::new()).map(Some),
+        Some(plan) => of_plan(connection, &plan, &order.waiting, &HashMap::new())
+            .map(|report| Some((report, plan.end_time))),
         None => Ok(None),
     })?;
-    let Some(report) = report else { return Ok(()) };
+    let Some((report, end)) = report else { return Ok(()) };
     let place = place(folder, &report.plan);
-    fs::create_dir_all(&place)?;
+    make_folders(&place)?;
     let mut file = tempfile::Builder::new().prefix(".result-").tempfile_in(&place)?;
     serde_json::to_writer_pretty(std::io::BufWriter::new(file.as_file_mut()), &report)?;
     file.as_file_mut().write_all(b"\n")?;
@@ -85,6 +87,12 @@ fn write(folder: &Path, store: &Store, reader: &mut Option<Reader>, order: &Orde
     file.as_file().set_permissions(mode)?;
     file.as_file().sync_all()?;
     file.persist(place.join("result.json"))?;
+    if let Some(end) = end {
+        fs::File::open(&place)?.sync_all()?;
+        let plan = order.plan;
+        // Where this fails, the daemon hears of it by its next decision, and the file is written once more at the next start.
+        store.write(move |connection| set_shown_end(connection, plan, end), |_| {});
+    }
     Ok(())
 }
 

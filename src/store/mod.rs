@@ -25,7 +25,8 @@ pub use journal::{
 };
 pub use plans::{
     NewPlan, NewStage, NewTask, PlanRow, PlanStatus, accept_plan, cancel_waiting_plan, plan_by_id,
-    plan_by_name, plans, plans_not_ended, plans_waiting_for_sheets, roll_out, set_plan_status, stages,
+    plan_by_name, plans, plans_not_ended, plans_not_shown, plans_waiting_for_sheets, roll_out,
+    set_plan_status, set_shown_end, stages,
 };
 pub use runs::{Run, RunEnd, RunStatus, end_run, latest_run, resume_run, runs_of_plan, start_run};
 pub use sessions::{session_of, set_session};

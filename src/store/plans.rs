@@ -249,6 +249,23 @@ pub fn plan_by_id(connection: &Connection, id: i64) -> Result<Option<PlanRow>, E
         .optional()?)
 }
 
+/// Records that a plan's result file shows this end of it.
+pub fn set_shown_end(connection: &Connection, plan_id: i64, end: Millis) -> Result<(), Error> {
+    connection
+        .prepare_cached("UPDATE plans SET shown_end = ?2 WHERE id = ?1")?
+        .execute(params![plan_id, end])?;
+    Ok(())
+}
+
+/// The plans whose result files do not show their end.
+pub fn plans_not_shown(connection: &Connection) -> Result<Vec<i64>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM plans WHERE end_time IS NOT NULL AND shown_end IS NOT end_time ORDER BY id",
+    )?;
+    let rows = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(rows)
+}
+
 /// The plans that are under way or stand still, in the order of acceptance.
 pub fn plans_not_ended(connection: &Connection) -> Result<Vec<PlanRow>, Error> {
     let mut statement = connection.prepare_cached(&format!(

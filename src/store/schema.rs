@@ -120,6 +120,12 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (instance, database)
     ) STRICT, WITHOUT ROWID;
 ",
+    // Which end of a plan its result file shows: one that was reached right before a crash is not in there.
+    "
+    ALTER TABLE plans ADD COLUMN shown_end INTEGER;
+    UPDATE plans SET shown_end = end_time;
+    CREATE INDEX plans_not_shown ON plans (id) WHERE end_time IS NOT NULL AND shown_end IS NOT end_time;
+",
 ];
 
 /// The version that this program writes.
