@@ -93,6 +93,10 @@ impl StateFolder {
     pub fn read(folder: &Path) -> Result<Reader, Error> {
         let file = folder.join(DATABASE);
         fs::metadata(&file).map_err(|why| Error::Io { path: file.clone(), why })?;
+        // Only the daemon takes it back; whoever reads would be in its way.
+        if schema::is_half_made(&file) {
+            return Err(Error::Io { path: file, why: io::ErrorKind::NotFound.into() });
+        }
         schema::judge_version(&file)?;
         Reader::open(&file)
     }

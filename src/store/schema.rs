@@ -169,19 +169,26 @@ pub(super) fn judge_version(file: &Path) -> Result<Connection, Error> {
     Ok(reader)
 }
 
+/// Whether a first start was cut short, and its journal not taken back yet: there is nothing in the file.
+pub(super) fn is_half_made(file: &Path) -> bool {
+    is_beside(file, "-journal")
+}
+
+/// Whether a file of SQLite's own lies beside the database, and is not empty.
+fn is_beside(file: &Path, ending: &str) -> bool {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(ending);
+    std::fs::metadata(beside).is_ok_and(|beside| beside.len() > 0)
+}
+
 /// A connection that leaves the folder as it is, where it can: only a log of writes that are not in the file yet is read
 /// in the usual way, which needs an index of it beside it; and the journal of a first start that was cut short is taken back, which is
 /// a write. Without that the file may be half a page of nothing.
 fn look(file: &Path) -> rusqlite::Result<Connection> {
-    let is_beside = |ending: &str| {
-        let mut beside = file.as_os_str().to_owned();
-        beside.push(ending);
-        std::fs::metadata(beside).is_ok_and(|beside| beside.len() > 0)
-    };
-    if is_beside("-journal") {
+    if is_half_made(file) {
         return Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
     }
-    if is_beside("-wal") {
+    if is_beside(file, "-wal") {
         return Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY);
     }
     let escaped: String = file
