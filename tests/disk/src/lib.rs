@@ -25,6 +25,7 @@ use luck::Luck;
 use rustix::mount::{UnmountFlags, unmount};
 use served::{Served, Trap};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -141,8 +142,10 @@ impl Drop for Disk {
 /// A process that waits for the end of this one.
 fn guard(folder: &Path) -> Result<Child> {
     let wait = "read -r _; umount -l -- \"$0\" 2>/dev/null || fusermount3 -u -z -q -- \"$0\"";
-    // Its input is a pipe that nobody writes to: it ends with the last process that holds the other end, which is this one.
+    // Its input is a pipe that nobody writes to: it ends with the last process that holds the other end, which is this one. What is sent
+    // to a whole group of processes, as by Ctrl-C, must not end it first.
     Command::new("sh")
+        .process_group(0)
         .args(["-c", wait])
         .arg(folder)
         .stdin(Stdio::piped())
