@@ -5,14 +5,14 @@ mod site;
 
 use anyhow::{Context, Result};
 use runsheet_test_servers::{Postgres, PostgresOptions};
+use rustix::process::{Pid, Signal, kill_process};
 use site::{Site, plan_of, program};
 
 const PLAN: &str = "projects/test/plans/x";
 
 #[test]
 fn what_was_acknowledged_and_lost_is_run_again() -> Result<()> {
-    // Nothing but a commit that waits brings the log to the disk.
-    let settings = vec!["wal_writer_delay = 10s".to_owned()];
+    let settings = vec!["autovacuum = off".to_owned()];
     let mut server = Postgres::start(&PostgresOptions { settings, ..PostgresOptions::default() })?;
     let database = server.fresh_database()?;
     server.execute(&database, "CREATE TABLE t (a int); INSERT INTO t SELECT generate_series(1, 1000)")?;
@@ -32,6 +32,7 @@ fn what_was_acknowledged_and_lost_is_run_again() -> Result<()> {
     )?;
     let target = format!("instances/main/databases/{database}");
     site.drop_file("test/x.plan.json", plan_of(&[&[("index", &target, "index")]]))?;
+    stop_what_writes_the_log_by_itself(&server)?;
     let real = drivers.join("librunsheet_driver_postgres.so").display().to_string();
     site.set_environment(runsheet_test_relay::TO, &real);
     site.set_environment(runsheet_test_relay::KILL, "ledger.write before 2");
@@ -46,5 +47,19 @@ fn what_was_acknowledged_and_lost_is_run_again() -> Result<()> {
     let plan = site.wait_for(PLAN, &["DONE", "FAILED", "BLOCKED"])?;
     assert_eq!(plan["status"], "DONE", "{plan:#}");
     assert_eq!(server.query(&database, valid)?, [["1"]]);
+    Ok(())
+}
+
+/// From here on nothing but a commit that waits brings the log to the disk.
+fn stop_what_writes_the_log_by_itself(server: &Postgres) -> Result<()> {
+    let writers = server.query(
+        "postgres",
+        "SELECT pid FROM pg_stat_activity WHERE backend_type IN ('walwriter', 'background writer', 'checkpointer')",
+    )?;
+    assert_eq!(writers.len(), 3, "{writers:?}");
+    for pid in writers.concat() {
+        let pid = Pid::from_raw(pid.parse()?).context("a process of the server")?;
+        kill_process(pid, Signal::STOP)?;
+    }
     Ok(())
 }
