@@ -12,6 +12,7 @@ pub mod driver;
 pub mod executor;
 pub mod inbox;
 pub mod plan;
+pub mod recover;
 pub mod report;
 pub mod scheduler;
 pub mod sheet;

@@ -52,6 +52,8 @@ struct Model {
     limits: Limits,
     now: i64,
     draining: bool,
+    /// Plans that wait for an operator to let them go on.
+    held: BTreeSet<PlanId>,
     /// The last open stage of each plan, as it was before the event.
     opened: BTreeMap<PlanId, usize>,
     tasks: BTreeMap<TaskId, Task>,
@@ -91,6 +93,7 @@ impl Model {
             limits,
             now: 1_000,
             draining: false,
+            held: BTreeSet::new(),
             opened: BTreeMap::new(),
             tasks: BTreeMap::new(),
             plans: BTreeMap::new(),
@@ -117,7 +120,8 @@ impl Model {
 
     fn gated(&self, task: &Task) -> bool {
         let dependency = |id: &TaskId| !satisfied(self.tasks[id].status);
-        task.stage > self.open_up_to(task.plan)
+        self.held.contains(&task.plan)
+            || task.stage > self.open_up_to(task.plan)
             || task.new.depends_on.iter().any(dependency)
             || self.lower_version(task)
             || task.new.earliest.is_some_and(|time| time.0 > self.now)
@@ -344,6 +348,7 @@ impl Model {
                     && *instance == task.new.instance
             }
             Some(Waiting::RunningLimit) => self.running() >= self.limits.running,
+            Some(Waiting::Held) => self.held.contains(&task.plan),
             Some(Waiting::Draining) => self.draining,
         };
         assert!(true_cause, "{task:?} is said to wait for {waiting:?}, which is not so");
@@ -375,6 +380,9 @@ impl Model {
             }
             stages.push(tasks);
         }
+        if random.one_in(6) {
+            self.held.insert(plan);
+        }
         self.take_up(plan, stages);
     }
 
@@ -390,7 +398,11 @@ impl Model {
                 self.tasks.insert(new.id, Task { new: new.clone(), plan, stage, status, resume });
             }
         }
-        let decisions = self.scheduler.accept(plan, stages, Time(self.now));
+        let decisions = if self.held.contains(&plan) {
+            self.scheduler.accept_held(plan, stages, Time(self.now))
+        } else {
+            self.scheduler.accept(plan, stages, Time(self.now))
+        };
         self.apply(decisions);
     }
 
@@ -405,6 +417,7 @@ impl Model {
             let mut stored = vec![Vec::new(); stages];
             for task in tasks.values().filter(|task| task.plan == plan) {
                 let restored = match task.status {
+                    Status::NotStarted if task.resume => Restored::Interrupted,
                     Status::NotStarted => Restored::Waiting,
                     // A resolved task that waits for its turn has its word on the disk, and goes on.
                     Status::Pending if task.resume => Restored::Interrupted,
@@ -426,6 +439,7 @@ impl Model {
         for plan in ended {
             self.scheduler.forget(plan);
             self.plans.remove(&plan);
+            self.held.remove(&plan);
             self.tasks.retain(|_, task| task.plan != plan);
             self.passed_by.remove(&plan);
         }
@@ -441,7 +455,11 @@ impl Model {
         let Some(id) = self.any_task(random) else { return };
         let status = self.tasks[&id].status;
         let now = Time(self.now);
-        let (fits, decided) = match random.below(4) {
+        let (fits, decided) = match random.below(5) {
+            4 => {
+                let plan = self.tasks[&id].plan;
+                (self.held.remove(&plan), self.scheduler.release_plan(plan, now))
+            }
             0 => (matches!(status, Status::Failed | Status::Canceled), self.scheduler.retry(id, now)),
             1 => {
                 let fits = matches!(
@@ -456,7 +474,7 @@ impl Model {
             }
             _ => {
                 let fits = status == Status::InDoubt;
-                if fits {
+                if fits && !self.held.contains(&self.tasks[&id].plan) {
                     self.tasks.get_mut(&id).unwrap().resume = true;
                 }
                 (fits, self.scheduler.resolve(id, now))

@@ -107,7 +107,7 @@ fn a_damaged_state_is_said_to_be_so_and_left_as_it_is() -> Result<()> {
             fs::write(site.path("log"), "")?;
             site.start()?;
             assert_eq!(site.wait_for_end()?, 65, "{damage}: {}", site.log());
-            for words in ["runsheet.db is damaged", "Nothing was changed", "put back a backup"] {
+            for words in ["runsheet.db is damaged", "nothing was changed", "runsheet recover"] {
                 assert!(site.log().contains(words), "{damage}: {words:?} is not in {}", site.log());
             }
             assert!(bytes(&site.path("state"))? == before, "{damage}: the state was changed");
@@ -115,7 +115,7 @@ fn a_damaged_state_is_said_to_be_so_and_left_as_it_is() -> Result<()> {
             assert_refused(
                 &mut site,
                 damage,
-                &["runsheet.db is damaged", "Nothing was changed", "put back a backup"],
+                &["runsheet.db is damaged", "nothing was changed", "runsheet recover"],
             )?;
         }
     }

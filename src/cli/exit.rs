@@ -4,7 +4,7 @@ use super::source::Refused;
 use crate::config::ConfigError;
 use crate::control::ClientError;
 use crate::store::{PlanStatus, TaskStatus};
-use crate::{daemon, store};
+use crate::{daemon, recover, store};
 
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,10 @@ pub(super) fn of(error: &anyhow::Error) -> Exit {
     let state =
         error.downcast_ref::<store::Error>().or_else(|| match error.downcast_ref::<daemon::Error>() {
             Some(daemon::Error::State(state)) => Some(state),
-            _ => None,
+            _ => match error.downcast_ref::<recover::Error>() {
+                Some(recover::Error::State(state)) => Some(state),
+                _ => None,
+            },
         });
     let of_state = state.and_then(|state| match state {
         store::Error::Taken { .. } => Some(Exit::Taken),

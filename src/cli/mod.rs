@@ -11,6 +11,7 @@ mod log;
 mod operate;
 mod paint;
 mod picture;
+mod recover;
 mod source;
 mod split;
 mod status;
@@ -98,6 +99,8 @@ enum Command {
     Skip(Operate),
     /// Stop a task, or everything of a plan that has not ended
     Cancel(Operate),
+    /// Let a plan go on that `recover` has rebuilt
+    Release(Operate),
     /// Say whether the statement of a task that is IN_DOUBT took effect
     #[command(group = clap::ArgGroup::new("outcome").required(true))]
     Resolve {
@@ -109,6 +112,18 @@ enum Command {
         /// It had no effect: the task runs it
         #[arg(long, group = "outcome")]
         not_applied: bool,
+    },
+    /// Rebuild a damaged state from accepted files and ledgers, and start nothing
+    Recover {
+        /// Show what would be rebuilt, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Go on where databases do not answer: the daemon asks them before it runs anything there
+        #[arg(long)]
+        unasked: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// The drivers that were found, and why one is not used
     Drivers {
@@ -190,8 +205,12 @@ fn command(cli: Cli) -> anyhow::Result<Exit> {
         Command::Retry(Operate { of, reason }) => operate::run(&load()?, &Request::Retry { of, reason }),
         Command::Skip(Operate { of, reason }) => operate::run(&load()?, &Request::Skip { of, reason }),
         Command::Cancel(Operate { of, reason }) => operate::run(&load()?, &Request::Cancel { of, reason }),
+        Command::Release(Operate { of, reason }) => operate::run(&load()?, &Request::Release { of, reason }),
         Command::Resolve { operate: Operate { of, reason }, applied, .. } => {
             operate::run(&load()?, &Request::Resolve { of, applied, reason })
+        }
+        Command::Recover { dry_run, unasked, json } => {
+            recover::run(&config, crate::recover::Options { dry_run, unasked }, json)
         }
         Command::Drivers { json } => drivers::run(&Config::load_if_there(&config)?, json),
         Command::Config { command: ConfigCommand::Check } => config_check::run(&config),

@@ -1,4 +1,4 @@
-//! `retry`, `skip`, `cancel`, `resolve`: an operator's words, passed on.
+//! `retry`, `skip`, `cancel`, `release`, `resolve`: an operator's words, passed on.
 
 use super::exit::Exit;
 use super::{paint, source};

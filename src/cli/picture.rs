@@ -261,6 +261,7 @@ fn waits(waiting: &WaitingReport, names: &Names) -> String {
         WaitingCause::Stage => format!("waits for {things}"),
         WaitingCause::Draining => "waits: the daemon is ending".to_owned(),
         WaitingCause::MissingSheet => format!("waits for {things}"),
+        WaitingCause::Held => "is held since the state was rebuilt, until `runsheet release`".to_owned(),
         WaitingCause::NoDaemon => "waits: no daemon runs".to_owned(),
     }
 }

@@ -49,6 +49,13 @@ pub enum Request {
         /// Why.
         reason: String,
     },
+    /// Let a plan go on that was rebuilt from a damaged state.
+    Release {
+        /// Which plan.
+        of: Selector,
+        /// Why.
+        reason: String,
+    },
     /// Say what became of the statement of a task that is IN_DOUBT.
     Resolve {
         /// Which task.

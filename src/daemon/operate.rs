@@ -21,6 +21,8 @@ pub(super) enum Order {
     Skip,
     /// Stop.
     Cancel,
+    /// Let a plan go on that was rebuilt from a damaged state.
+    Release,
     /// Say what became of a statement in doubt.
     Resolve {
         /// Whether it took effect.
@@ -34,6 +36,7 @@ impl Order {
             Self::Retry => "retry",
             Self::Skip => "skip",
             Self::Cancel => "cancel",
+            Self::Release => "release",
             Self::Resolve { applied: true } => "resolve --applied",
             Self::Resolve { applied: false } => "resolve --not-applied",
         }
@@ -47,6 +50,7 @@ impl Order {
             Self::Skip => format!("{what} {is} skipped"),
             Self::Cancel if running => format!("{what} {is} being stopped"),
             Self::Cancel => format!("{what} {is} canceled"),
+            Self::Release => format!("{what} goes on"),
             Self::Resolve { applied: true } => {
                 format!("{what} goes on after the statement that was in doubt")
             }
@@ -119,6 +123,10 @@ impl Engine {
             Order::Retry => self.schedule.retry(plan, task, now()),
             Order::Skip => self.schedule.skip(plan, task, now()),
             Order::Cancel => self.schedule.cancel(plan, task, now()),
+            Order::Release if task.is_some() => {
+                Err("name the plan: `release` is about a whole one".to_owned())
+            }
+            Order::Release => self.schedule.release(plan, now()),
             Order::Resolve { .. } => match task {
                 Some(task) => self.schedule.resolve(plan, task, now()),
                 None => Err("name the task, as PLAN/SPEC: `resolve` is about one task".to_owned()),
@@ -129,7 +137,8 @@ impl Engine {
     fn carry_out(&mut self, spoken: Spoken, plan: &PlanRow, task: Option<i64>, acted: Acted) {
         let (entry, order) = (spoken.audit(), spoken.order);
         let did = match acted.specs.len() {
-            0..=NAMED_MAX => acted
+            0 => vec![order.sentence(&plan.name, false, false)],
+            1..=NAMED_MAX => acted
                 .specs
                 .iter()
                 .map(|(spec, running)| order.sentence(&format!("{}/{spec}", plan.name), false, *running))
@@ -139,10 +148,14 @@ impl Engine {
                 vec![order.sentence(&format!("{count} tasks of {}", plan.name), true, running)]
             }
         };
+        let released = (order == Order::Release).then_some(plan.id);
         self.apply_with(
             vec![plan.id],
             acted.changes,
             move |connection| {
+                if let Some(plan) = released {
+                    store::set_plan_held(connection, plan, false)?;
+                }
                 if let (Order::Resolve { applied }, Some(task)) = (order, task) {
                     work::settle_intents(connection, task, applied, now())?;
                 }

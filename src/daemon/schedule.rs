@@ -146,7 +146,11 @@ impl Schedule {
             }
         }
         self.plan_names.insert(PlanId(plan.id), plan.name.clone());
-        decisions.extend(self.scheduler.accept(PlanId(plan.id), stages, Time(now)));
+        decisions.extend(if plan.held {
+            self.scheduler.accept_held(PlanId(plan.id), stages, Time(now))
+        } else {
+            self.scheduler.accept(PlanId(plan.id), stages, Time(now))
+        });
         decisions
     }
 
@@ -225,6 +229,13 @@ impl Schedule {
     pub(super) fn resolve(&mut self, plan: i64, task: i64, now: Millis) -> Result<Acted, String> {
         let fits = |status| status == Status::InDoubt;
         self.each(plan, Some(task), "IN_DOUBT", fits, |scheduler, task| scheduler.resolve(task, Time(now)))
+    }
+
+    /// Lets a plan that was rebuilt from a damaged state go on.
+    pub(super) fn release(&mut self, plan: i64, now: Millis) -> Result<Acted, String> {
+        let released = self.scheduler.release_plan(PlanId(plan), Time(now));
+        let decisions = released.map_err(|refusal| sentence(&refusal))?;
+        Ok(Acted { changes: self.changes(decisions), specs: Vec::new() })
     }
 
     fn each(
@@ -348,6 +359,7 @@ impl Schedule {
                 (WaitingCause::ConnectionLimit, vec![name], None)
             }
             Waiting::RunningLimit => (WaitingCause::RunningLimit, Vec::new(), None),
+            Waiting::Held => (WaitingCause::Held, Vec::new(), None),
             Waiting::Draining => (WaitingCause::Draining, Vec::new(), None),
         };
         WaitingReport { cause, on, until }
@@ -429,6 +441,7 @@ fn stored_plan(status: PlanStatus) -> store::PlanStatus {
 fn sentence(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Unknown => "the task is not known".to_owned(),
+        Refusal::NotHeld => "the plan is not held, so there is nothing to release".to_owned(),
         Refusal::Unfit { event, status } => {
             let advice = match status {
                 Status::InDoubt => "; say what became of its statement by `runsheet resolve`",

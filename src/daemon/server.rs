@@ -122,6 +122,7 @@ async fn answer(request: Request, who: &str, store: &Store, engine: &EngineHandl
         Request::Retry { of, reason } => (of, Order::Retry, reason),
         Request::Skip { of, reason } => (of, Order::Skip, reason),
         Request::Cancel { of, reason } => (of, Order::Cancel, reason),
+        Request::Release { of, reason } => (of, Order::Release, reason),
         Request::Resolve { of, applied, reason } => (of, Order::Resolve { applied }, reason),
     };
     let (of, order, reason) = order;

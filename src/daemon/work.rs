@@ -120,7 +120,8 @@ pub(super) fn outcome(ended: &Ended, now: Millis) -> Option<(RunEnded, RunEnd)> 
     Some((how, run))
 }
 
-/// Records an operator's word on the statements of a task that are in doubt.
+/// Records an operator's word on the statements of a task that are in doubt: a rebuilt state may have more than one. That the first took
+/// effect says nothing of the others; that it did not means that they were never sent.
 pub(super) fn settle_intents(
     connection: &Connection,
     task: i64,
@@ -128,7 +129,9 @@ pub(super) fn settle_intents(
     now: Millis,
 ) -> Result<(), store::Error> {
     let outcome = if applied { IntentEnd::Applied } else { IntentEnd::NotApplied };
-    for intent in store::open_intents(connection, task)? {
+    let open = store::open_intents(connection, task)?;
+    let first = open.iter().map(|intent| intent.of.segment).min();
+    for intent in open.iter().filter(|intent| !applied || Some(intent.of.segment) == first) {
         store::end_intent(connection, intent.id, outcome, now)?;
     }
     Ok(())

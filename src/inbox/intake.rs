@@ -297,7 +297,8 @@ impl Intake {
             }
             Err(lookup::Problem::Later) => return false,
         };
-        let new = batch::new_plan(parsed, sha256, text, folder);
+        let now = jiff::Timestamp::now().as_millisecond();
+        let new = super::new_plan(parsed, sha256, text, folder, now);
         batch.add_plan((place.clone(), stamp), parsed.name.clone(), new, found);
         false
     }

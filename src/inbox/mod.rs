@@ -5,11 +5,13 @@ mod file;
 mod intake;
 mod name;
 mod reject;
+mod rows;
 mod scan;
 mod shelf;
 mod watch;
 
 pub use name::{SUBMITTED, is_plan, is_sheet, plan_name, sheet_places};
+pub use rows::new_plan;
 
 use crate::store::{Sheets, Store, make_folders};
 use file::Root;

@@ -130,6 +130,8 @@ pub enum WaitingCause {
     Draining,
     /// Its sheet has not come.
     MissingSheet,
+    /// Its plan was rebuilt from a damaged state, and is held until an operator releases it.
+    Held,
     /// No daemon runs.
     NoDaemon,
 }

@@ -81,6 +81,7 @@ impl Scheduler {
         let Some(task) = self.tasks.get(&id) else { return };
         let Some(plan) = self.plans.get(&task.plan) else { return };
         let blocked = task.status != Status::NotStarted
+            || plan.held
             || task.stage > plan.current
             || task.dependencies_open > 0
             || lower_version(plan, task).is_some();
@@ -139,6 +140,11 @@ impl Scheduler {
             self.stuck(id, false);
         }
         self.refresh(lane_id);
+    }
+
+    /// Whether the plan of a task waits for an operator to let it go on.
+    pub(super) fn is_held(&self, id: TaskId) -> bool {
+        self.plan_of(id).and_then(|plan| self.plans.get(&plan)).is_some_and(|plan| plan.held)
     }
 
     pub(super) fn stuck(&mut self, id: TaskId, yes: bool) {

@@ -112,6 +112,8 @@ pub(super) struct Plan {
     pub timed: usize,
     /// Pending tasks whose lane is held by a task in doubt.
     pub stuck: usize,
+    /// Nothing of it is free to run before an operator has let it go on.
+    pub held: bool,
     /// What was last said of it.
     pub said: PlanStatus,
 }

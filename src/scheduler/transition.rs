@@ -36,6 +36,9 @@ pub enum Refusal {
     /// No such task.
     #[error("the task is not known")]
     Unknown,
+    /// The plan is not held.
+    #[error("the plan is not held")]
+    NotHeld,
     /// It stands where this makes no sense.
     #[error("{event} does not fit a task that is {status:?}")]
     Unfit {
@@ -49,6 +52,16 @@ pub enum Refusal {
 impl Scheduler {
     /// Takes up a plan: a new one, or a stored one with where its tasks stood.
     pub fn accept(&mut self, id: PlanId, stages: Vec<Vec<NewTask>>, now: Time) -> Vec<Decision> {
+        self.take_up(id, stages, false, now)
+    }
+
+    /// Takes up a stored plan of which nothing is free to run before [`Scheduler::release_plan`]. Its tasks in doubt hold their
+    /// lanes all the same.
+    pub fn accept_held(&mut self, id: PlanId, stages: Vec<Vec<NewTask>>, now: Time) -> Vec<Decision> {
+        self.take_up(id, stages, true, now)
+    }
+
+    fn take_up(&mut self, id: PlanId, stages: Vec<Vec<NewTask>>, held: bool, now: Time) -> Vec<Decision> {
         self.clock(now);
         let mut plan = Plan {
             stages: Vec::with_capacity(stages.len()),
@@ -56,6 +69,7 @@ impl Scheduler {
             counts: Counts::default(),
             timed: 0,
             stuck: 0,
+            held,
             said: PlanStatus::Running,
         };
         let mut interrupted = Vec::new();
@@ -89,13 +103,10 @@ impl Scheduler {
         }
         self.plans.insert(id, plan);
         self.touched.insert(id);
-        for task in interrupted {
-            self.release(task);
+        if !held {
+            interrupted.into_iter().for_each(|task| self.release(task));
         }
-        let open = self.plans.get(&id).map(|plan| plan.stages.iter().take(plan.current + 1));
-        let open: Vec<TaskId> =
-            open.into_iter().flatten().flat_map(|stage| stage.tasks.iter().copied()).collect();
-        self.consider_all(open);
+        self.consider_open(id);
         self.pass_stages(id);
         // A plan is told of even if it stands where a new one would.
         let status = self.plans.get(&id).map(Plan::status);
@@ -152,6 +163,27 @@ impl Scheduler {
         if status == Status::InDoubt {
             self.hold_in_doubt(new.lane);
         }
+    }
+
+    /// An operator lets a held plan go on.
+    pub fn release_plan(&mut self, id: PlanId, now: Time) -> Result<Vec<Decision>, Refusal> {
+        self.clock(now);
+        let plan = self.plans.get_mut(&id).ok_or(Refusal::Unknown)?;
+        if !std::mem::take(&mut plan.held) {
+            return Err(Refusal::NotHeld);
+        }
+        self.touched.insert(id);
+        self.consider_open(id);
+        self.pass_stages(id);
+        Ok(self.decide())
+    }
+
+    /// Frees what may run of the stages that are open.
+    fn consider_open(&mut self, id: PlanId) {
+        let open = self.plans.get(&id).map(|plan| plan.stages.iter().take(plan.current + 1));
+        let open: Vec<TaskId> =
+            open.into_iter().flatten().flat_map(|stage| stage.tasks.iter().copied()).collect();
+        self.consider_all(open);
     }
 
     /// Everything that was stored has been accepted: only now may tasks start, since a lane may be held, or a run be cut off, in
@@ -246,13 +278,18 @@ impl Scheduler {
         }
     }
 
-    /// An operator says what became of the statement in doubt: the run goes on, before anything else on its lane.
+    /// An operator says what became of the statement in doubt: the run goes on, before anything else on its lane. Of a plan
+    /// that is held, it is run when that is let go.
     pub fn resolve(&mut self, id: TaskId, now: Time) -> Result<Vec<Decision>, Refusal> {
         self.clock(now);
         match self.status(id).ok_or(Refusal::Unknown)? {
             Status::InDoubt => {
                 let lane = self.tasks.get(&id).ok_or(Refusal::Unknown)?.lane;
                 self.let_go_of_doubt(lane);
+                if self.is_held(id) {
+                    self.set(id, Status::NotStarted);
+                    return Ok(self.decide());
+                }
                 if let Some(task) = self.tasks.get_mut(&id) {
                     task.resume = true;
                 }

@@ -24,6 +24,8 @@ pub enum Waiting {
     ConnectionLimit(InstanceId),
     /// The daemon has no room.
     RunningLimit,
+    /// Its plan is held until an operator lets it go on.
+    Held,
     /// Nothing is started any more.
     Draining,
 }
@@ -63,6 +65,9 @@ impl Scheduler {
     fn gated(&self, id: TaskId) -> Option<Waiting> {
         let task = self.tasks.get(&id)?;
         let plan = self.plans.get(&task.plan)?;
+        if plan.held {
+            return Some(Waiting::Held);
+        }
         if task.stage > plan.current {
             return Some(Waiting::Stage(plan.current));
         }

@@ -39,7 +39,7 @@ pub enum Error {
     },
     /// It is damaged.
     #[error(
-        "{file} is damaged: {why}. Nothing was changed. Keep a copy of the whole folder, then put back a backup of it; what the databases' own ledgers have will not be run again"
+        "{file} is damaged: {why}. Nothing was run and nothing was changed, and the databases' own ledgers still know what is in. `runsheet recover --dry-run` shows what can be rebuilt from them and from the accepted files; `runsheet recover` does it, keeps the damaged file under another name, and starts nothing"
     )]
     Corrupt {
         /// The database.

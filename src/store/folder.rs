@@ -2,16 +2,17 @@
 //! written.
 
 use super::error::Error;
-use super::schema;
+use super::recovery;
 use super::sheets::Sheets;
 use super::writer::{Reader, Store};
+use super::{soundness, wal};
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The database's name in the folder.
-const DATABASE: &str = "runsheet.db";
+pub(super) const DATABASE: &str = "runsheet.db";
 /// The lock's name.
 const LOCK: &str = "lock";
 
@@ -21,7 +22,7 @@ const HOLDER_BYTES_MAX: u64 = 400;
 /// A state folder that this process alone may write to.
 #[derive(Debug)]
 pub struct StateFolder {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     /// Held as long as this lives; the system lets go of it however the process ends.
     _lock: File,
 }
@@ -68,11 +69,12 @@ impl StateFolder {
 
     /// Opens the database for writing, after judging it, and upgrades an older one.
     pub fn open(&self) -> Result<Store, Error> {
-        let file = self.folder.join(DATABASE);
-        if file.exists() {
-            schema::judge(&file)?;
-        }
-        Store::open(&file)
+        recovery::judge(&self.folder)?;
+        soundness::judge(&self.folder)?;
+        let store = Store::open(&self.folder.join(DATABASE))?;
+        // Where it cannot be kept in mind, less damage is seen at the next start.
+        let _ = wal::remember_boot(&self.folder);
+        Ok(store)
     }
 
     /// The folder of sheets.
@@ -91,13 +93,13 @@ impl StateFolder {
     /// # Errors
     /// [`Error::Io`] where there is none yet.
     pub fn read(folder: &Path) -> Result<Reader, Error> {
+        // Only the daemon takes the journal of a first start back; whoever reads would be in its way.
         let file = folder.join(DATABASE);
-        fs::metadata(&file).map_err(|why| Error::Io { path: file.clone(), why })?;
-        // Only the daemon takes it back; whoever reads would be in its way.
-        if schema::is_half_made(&file) {
+        if soundness::is_half_made(&file) {
             return Err(Error::Io { path: file, why: io::ErrorKind::NotFound.into() });
         }
-        schema::judge_version(&file)?;
+        recovery::judge(folder)?;
+        soundness::judge_to_read(folder, Self::is_taken(folder))?;
         Reader::open(&file)
     }
 }

@@ -7,11 +7,15 @@ mod folder;
 mod intents;
 mod journal;
 mod plans;
+mod recovery;
 mod runs;
+mod salvage;
 mod schema;
 mod sessions;
 mod sheets;
+mod soundness;
 mod tasks;
+mod wal;
 mod word;
 mod writer;
 
@@ -25,10 +29,12 @@ pub use journal::{
 };
 pub use plans::{
     NewPlan, NewStage, NewTask, PlanRow, PlanStatus, accept_plan, cancel_waiting_plan, plan_by_id,
-    plan_by_name, plans, plans_not_ended, plans_not_shown, plans_waiting_for_sheets, roll_out,
+    plan_by_name, plans, plans_not_ended, plans_not_shown, plans_waiting_for_sheets, roll_out, set_plan_held,
     set_plan_status, set_shown_end, stages,
 };
+pub use recovery::Recovery;
 pub use runs::{Run, RunEnd, RunStatus, end_run, latest_run, resume_run, runs_of_plan, start_run};
+pub use salvage::{Salvage, salvage};
 pub use sessions::{session_of, set_session};
 pub use sheets::{SheetRow, SheetUser, Sheets, insert_sheet, sheet_by_name, sheets_called, users_of_sheets};
 pub use tasks::{

@@ -1,6 +1,7 @@
 //! Plans, their stages and, at acceptance, their tasks.
 
 use super::error::Error;
+use super::salvage::readable;
 use super::tasks::{TaskStatus, insert_dependency, insert_task, set_task_status, tasks_of_plan};
 use super::{Millis, word};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -46,6 +47,8 @@ pub struct PlanRow {
     pub start_time: Option<Millis>,
     /// When it came to its end, if it has.
     pub end_time: Option<Millis>,
+    /// Whether it was rebuilt from a damaged state, and nothing of it is started before an operator has said so.
+    pub held: bool,
 }
 
 /// A plan to be taken in.
@@ -172,7 +175,7 @@ pub fn cancel_waiting_plan(connection: &Connection, plan_id: i64, now: Millis) -
     Ok(true)
 }
 
-/// Sets where a plan stands; an end gets its time, and going on takes it away.
+/// Sets where a plan stands; an end gets its time, which is never before its start, and going on takes it away.
 pub fn set_plan_status(
     connection: &Connection,
     plan_id: i64,
@@ -184,12 +187,19 @@ pub fn set_plan_status(
         PlanStatus::WaitingForSheets | PlanStatus::Running | PlanStatus::Blocked => None,
     };
     connection
-        .prepare_cached("UPDATE plans SET status = ?2, end_time = ?3 WHERE id = ?1")?
+        .prepare_cached("UPDATE plans SET status = ?2, end_time = max(?3, coalesce(start_time, accepted_time)) WHERE id = ?1")?
         .execute(params![plan_id, status.word(), end])?;
     Ok(())
 }
 
-const COLUMNS: &str = "id, name, title, sha256, text, folder, status, accepted_time, start_time, end_time";
+/// Holds a plan, or lets it go on.
+pub fn set_plan_held(connection: &Connection, plan_id: i64, held: bool) -> Result<(), Error> {
+    connection.prepare_cached("UPDATE plans SET held = ?2 WHERE id = ?1")?.execute(params![plan_id, held])?;
+    Ok(())
+}
+
+const COLUMNS: &str =
+    "id, name, title, sha256, text, folder, status, accepted_time, start_time, end_time, held";
 
 fn plan_row(row: &Row<'_>) -> rusqlite::Result<PlanRow> {
     Ok(PlanRow {
@@ -203,6 +213,7 @@ fn plan_row(row: &Row<'_>) -> rusqlite::Result<PlanRow> {
         accepted_time: row.get(7)?,
         start_time: row.get(8)?,
         end_time: row.get(9)?,
+        held: row.get(10)?,
     })
 }
 
@@ -273,4 +284,9 @@ pub fn plans_not_ended(connection: &Connection) -> Result<Vec<PlanRow>, Error> {
     ))?;
     let rows = statement.query_map([], plan_row)?.collect::<Result<_, _>>()?;
     Ok(rows)
+}
+
+/// All plans of a damaged database that can be read.
+pub(super) fn all_plans(connection: &Connection, whole: &mut bool) -> Vec<PlanRow> {
+    readable(connection, &format!("SELECT {COLUMNS} FROM plans ORDER BY id"), whole, plan_row)
 }

@@ -95,11 +95,11 @@ pub fn resume_run(connection: &Connection, task: i64) -> Result<(i64, u32), Erro
         .query_row(params![task, RunStatus::Running.word()], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
-/// Records how a run ended.
+/// Records how a run ended; where the clock was set back meanwhile, not before it started.
 pub fn end_run(connection: &Connection, run: i64, end: &RunEnd) -> Result<(), Error> {
     connection
         .prepare_cached(
-            "UPDATE runs SET status = ?2, end_time = ?3, statements_total = ?4, statements_done = ?5, affected_rows = ?6,
+            "UPDATE runs SET status = ?2, end_time = max(?3, start_time), statements_total = ?4, statements_done = ?5, affected_rows = ?6,
              detail = ?7, error = ?8 WHERE id = ?1",
         )?
         .execute(params![

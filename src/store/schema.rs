@@ -1,12 +1,10 @@
-//! The database's layout and its versions: judged before it is touched, upgraded step by step.
+//! The database's layout and its versions, upgraded step by step.
 
 use super::error::Error;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use rusqlite::Connection;
 
 /// Marks the file as ours: "RUNS".
-const APPLICATION_ID: i64 = 0x5255_4E53;
+pub(super) const APPLICATION_ID: i64 = 0x5255_4E53;
 
 /// One step a version; the list's length is the version that this program writes.
 const STEPS: &[&str] = &[
@@ -126,84 +124,15 @@ const STEPS: &[&str] = &[
     UPDATE plans SET shown_end = end_time;
     CREATE INDEX plans_not_shown ON plans (id) WHERE end_time IS NOT NULL AND shown_end IS NOT end_time;
 ",
+    // Plans that were rebuilt from a damaged state, and wait for an operator's word.
+    "
+    ALTER TABLE plans ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 /// The version that this program writes.
-fn known() -> i64 {
+pub(super) fn known() -> i64 {
     i64::try_from(STEPS.len()).expect("the list of steps is short")
-}
-
-fn corrupt(file: &Path) -> impl Fn(rusqlite::Error) -> Error {
-    move |error| match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            Error::Corrupt { file: file.to_path_buf(), why: error.to_string() }
-        }
-        _ => Error::Sqlite(error),
-    }
-}
-
-/// Looks at an existing file without changing it: ours, not newer, not damaged.
-pub(super) fn judge(file: &Path) -> Result<(), Error> {
-    let reader = judge_version(file)?;
-    let verdict: String =
-        reader.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(corrupt(file))?;
-    if verdict == "ok" { Ok(()) } else { Err(Error::Corrupt { file: file.to_path_buf(), why: verdict }) }
-}
-
-/// Looks only at whose file it is and of which version.
-pub(super) fn judge_version(file: &Path) -> Result<Connection, Error> {
-    let reader = look(file).map_err(corrupt(file))?;
-    let pragma = |name: &str| reader.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0));
-    let found: i64 = pragma("user_version").map_err(corrupt(file))?;
-    let id: i64 = pragma("application_id").map_err(corrupt(file))?;
-    let tables: i64 = reader
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(corrupt(file))?;
-    // An empty file is a first start that was cut short.
-    if id != APPLICATION_ID && (id != 0 || tables != 0) {
-        return Err(Error::Foreign { file: file.to_path_buf(), found: id });
-    }
-    if found > known() {
-        return Err(Error::Newer { file: file.to_path_buf(), found, known: known() });
-    }
-    Ok(reader)
-}
-
-/// Whether a first start was cut short, and its journal not taken back yet: there is nothing in the file.
-pub(super) fn is_half_made(file: &Path) -> bool {
-    is_beside(file, "-journal")
-}
-
-/// Whether a file of SQLite's own lies beside the database, and is not empty.
-fn is_beside(file: &Path, ending: &str) -> bool {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(ending);
-    std::fs::metadata(beside).is_ok_and(|beside| beside.len() > 0)
-}
-
-/// A connection that leaves the folder as it is, where it can: only a log of writes that are not in the file yet is read
-/// in the usual way, which needs an index of it beside it; and the journal of a first start that was cut short is taken back, which is
-/// a write. Without that the file may be half a page of nothing.
-fn look(file: &Path) -> rusqlite::Result<Connection> {
-    if is_half_made(file) {
-        return Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
-    }
-    if is_beside(file, "-wal") {
-        return Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY);
-    }
-    let escaped: String = file
-        .as_os_str()
-        .as_bytes()
-        .iter()
-        .map(|byte| match byte {
-            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-                char::from(*byte).to_string()
-            }
-            byte => format!("%{byte:02X}"),
-        })
-        .collect();
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)
 }
 
 /// Sets up the writing connection, and brings an older layout up to this version, each step in a transaction

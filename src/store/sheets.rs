@@ -3,6 +3,7 @@
 use super::Millis;
 use super::error::Error;
 use super::folder::sync_name;
+use super::salvage::readable;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashSet};
@@ -208,4 +209,9 @@ pub fn users_of_sheets(connection: &Connection, names: &HashSet<&str>) -> Result
         Ok(SheetUser { plan, folder, sheet })
     };
     uses.into_iter().map(user).collect()
+}
+
+/// All sheets of a damaged database that can be read.
+pub(super) fn all_sheets(connection: &Connection, whole: &mut bool) -> Vec<SheetRow> {
+    readable(connection, "SELECT name, sha256, size, taken_time FROM sheets", whole, sheet_row)
 }

@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use super::plans::{FIRST, NewTask};
+use super::salvage::readable;
 use super::{Millis, word};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -156,4 +157,9 @@ pub fn task_counts(connection: &Connection, plan_id: i64) -> Result<Vec<(TaskSta
     let rows =
         statement.query_map([plan_id], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     Ok(rows)
+}
+
+/// All tasks of a damaged database that can be read.
+pub(super) fn all_tasks(connection: &Connection, whole: &mut bool) -> Vec<TaskRow> {
+    readable(connection, &format!("SELECT {COLUMNS} FROM tasks ORDER BY id"), whole, task_row)
 }

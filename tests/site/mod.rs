@@ -369,7 +369,7 @@ impl Engine {
             Self::Sqlite => {
                 let file = folder.join(format!("{database}.db"));
                 let output = Command::new("sqlite3")
-                    .args(["-batch", "-noheader", "-separator", "\t"])
+                    .args(["-batch", "-noheader", "-cmd", ".timeout 5000", "-separator", "\t"])
                     .arg(file)
                     .arg(sql)
                     .output()?;

@@ -25,6 +25,7 @@ pub(super) enum Settled {
 impl Performer<'_> {
     /// Finds out what became of what an earlier try left open in this segment, whose first statement this is.
     pub(super) fn settle(&mut self, segment: u32, statement: &Statement<'_>) -> Result<Settled, Halt> {
+        self.close_later(segment)?;
         let Some(open) = self.recorded.open.get(&segment).cloned() else { return Ok(Settled::Run) };
         match open.of.kind {
             IntentKind::Statement => self.settle_statement(segment, statement, &open),
@@ -43,6 +44,19 @@ impl Performer<'_> {
                 ),
             )),
         }
+    }
+
+    /// A segment is sent only when the ledger has the one before: where this one is not in it, no later one was ever sent. A rebuilt
+    /// state records more than one as open, because it does not know how far the task had come.
+    fn close_later(&mut self, segment: u32) -> Result<(), Halt> {
+        if !self.ledger {
+            return Ok(());
+        }
+        let later = self.recorded.open.split_off(&(segment + 1));
+        for open in later.into_values() {
+            self.record(intent::end(self.store, open.id, IntentEnd::NotApplied))?;
+        }
+        Ok(())
     }
 
     fn settle_statement(

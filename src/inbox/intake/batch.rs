@@ -1,8 +1,8 @@
 //! What is recorded together: new plans, sheets that have come, and the plans that have all of theirs now.
 
 use super::Stamp;
-use crate::plan::{self, PlanName};
-use crate::store::{self, Millis, NewPlan, NewStage, NewTask, SheetRow};
+use crate::plan::PlanName;
+use crate::store::{self, NewPlan, SheetRow};
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -126,45 +126,5 @@ impl Record {
             plan.ready = store::roll_out(connection, plan.id)?;
         }
         Ok(recorded)
-    }
-}
-
-/// A plan as it is stored.
-pub(super) fn new_plan(parsed: &plan::Plan, sha256: String, text: &str, folder: &Path) -> NewPlan {
-    let stages = parsed
-        .steps
-        .iter()
-        .map(|step| NewStage { title: step.title.clone(), tasks: step.specs.iter().map(new_task).collect() });
-    NewPlan {
-        name: parsed.name.to_string(),
-        title: parsed.title.clone(),
-        sha256,
-        text: text.to_owned(),
-        folder: folder.to_string_lossy().into_owned(),
-        accepted_time: jiff::Timestamp::now().as_millisecond(),
-        stages: stages.collect(),
-    }
-}
-
-/// The first whole millisecond that is not before a time: times are stored in milliseconds.
-fn not_before(time: jiff::Timestamp) -> Millis {
-    let millis = time.as_millisecond();
-    if jiff::Timestamp::from_millisecond(millis).is_ok_and(|whole| whole < time) {
-        millis + 1
-    } else {
-        millis
-    }
-}
-
-fn new_task(spec: &plan::Spec) -> NewTask {
-    NewTask {
-        spec_id: spec.id.clone(),
-        instance: spec.target.instance.clone(),
-        database: spec.target.database.clone(),
-        sheet: spec.sheet.to_string(),
-        change_type: spec.change_type.word().to_owned(),
-        schema_version: spec.schema_version.as_ref().map(|version| version.as_str().to_owned()),
-        earliest_time: spec.earliest_allowed_time.map(not_before),
-        depends_on: spec.depends_on.clone(),
     }
 }

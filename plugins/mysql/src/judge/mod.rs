@@ -125,6 +125,30 @@ impl Session {
         Ok(weighed(seen, &evidence, &change, before, &now).seen(now.summary()))
     }
 
+    /// Says what became of a statement of which nothing is known from before it was sent: only a mark that follows from the task
+    /// can tell.
+    fn verdict_by_mark(&mut self, sql: &[u8], mark: &Mark) -> Result<Verdict, Error> {
+        let moment = Moment::ask(self)?;
+        let change = Change::of(sql, moment.dialect(self), &moment.database);
+        let now = self.observed(&change, &moment)?;
+        let unknown = |why: &str| Ok(Verdict::new(Ruling::Unknown, why).seen(now.summary()));
+        if let Effect::Unseen(why) = change.effect {
+            return unknown(why);
+        }
+        // One that changes an engine may have been sent without a mark, for the engine that there was before.
+        let of_engine = sql.windows(6).any(|word| word.eq_ignore_ascii_case(b"engine"));
+        if of_engine || !can_be_marked(&change, &now) {
+            return unknown("nothing is known of before it was sent, and it has no mark of the server's");
+        }
+        match mark::lasting(self, &moment, mark)? {
+            Evidence::Marked(why) => Ok(Verdict::new(Ruling::Applied, why).seen(now.summary())),
+            Evidence::NotMarked(why) => Ok(Verdict::new(Ruling::NotApplied, why).seen(now.summary())),
+            Evidence::Silent => {
+                unknown("nothing is known of before it was sent, and the server's marks do not tell")
+            }
+        }
+    }
+
     /// Says, of a list that a server does not do as a whole, how far a failed statement came.
     fn how_far(&mut self, sql: &[u8], before: &Observed, error: Error) -> Error {
         let change = Change::of(sql, before.dialect, &before.database);
@@ -229,13 +253,10 @@ impl Judge for Session {
         outcome.map_err(|error| self.how_far(sql, &before, error))
     }
 
-    fn judge(&mut self, sql: &[u8], _mark: &Mark, observation: &str) -> Result<Verdict, Error> {
+    fn judge(&mut self, sql: &[u8], mark: &Mark, observation: &str) -> Result<Verdict, Error> {
         match Observed::parse(observation) {
             Some(before) => self.verdict(sql, &before),
-            None => Ok(Verdict::new(
-                Ruling::Unknown,
-                "it may commit in its middle, so that nothing could be looked at before it was sent",
-            )),
+            None => self.verdict_by_mark(sql, mark),
         }
     }
 

@@ -89,6 +89,14 @@ pub(super) fn plan(session: &mut Session, moment: &Moment, mark: &Mark) -> Resul
     }
 }
 
+/// Asks the log for a mark that follows from the task alone, where statements are marked so.
+pub(super) fn lasting(session: &mut Session, moment: &Moment, mark: &Mark) -> Result<Evidence, Error> {
+    match marking(session)? {
+        Marking::Gtid if moment.is_plain => mysql::lasting(session, mark, moment.log_is_durable),
+        Marking::Gtid | Marking::Domain(_) | Marking::None { .. } => Ok(Evidence::Silent),
+    }
+}
+
 /// Makes the session mark the next statement.
 pub(super) fn begin(session: &mut Session, planned: &Planned) -> Result<(), Error> {
     match planned {

@@ -60,6 +60,13 @@ pub(super) fn plan(session: &mut Session, mark: &Mark) -> Result<Plan, Error> {
     Ok(Plan::Go(Some(Planned::Gtid(gtid))))
 }
 
+/// What the log tells of the mark that the statement of a segment goes with, as long as the ledger is the same.
+pub(super) fn lasting(session: &mut Session, mark: &Mark, is_sure: bool) -> Result<Evidence, Error> {
+    let Some(born) = ledger_birth(session)? else { return Ok(Evidence::Silent) };
+    let gtid = format!("{}:{}", uuid(&mark.task, &born), mark.segment.max(1));
+    evidence(session, &gtid, is_sure)
+}
+
 fn ledger_birth(session: &mut Session) -> Result<Option<String>, Error> {
     if let Some(born) = &session.judging.ledger_birth {
         return Ok(Some(born.clone()));
