@@ -435,7 +435,7 @@ fn of_a_target_that_was_not_asked_only_what_may_have_been_sent_is_asked_for() ->
 
 #[test]
 fn a_plan_that_cannot_be_rebuilt_is_named() -> Result<()> {
-    let (mut site, database) = killed_in_the_middle(&Engine::Sqlite)?;
+    let (mut site, _) = killed_in_the_middle(&Engine::Sqlite)?;
     let file = site.path("state/runsheet.db");
     take_up_log(&file)?;
     // Its text is not what its hash says, and its file is gone.
