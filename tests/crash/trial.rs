@@ -173,15 +173,15 @@ impl<'b> Trial<'b> {
             };
             match plan["status"].as_str().unwrap_or_default() {
                 "DONE" => return Ok(()),
+                _ if begun.elapsed() > WAIT_MAX => {
+                    self.outcome.wrong.push(format!("the plan does not end: {plan:#}"));
+                    return Ok(());
+                }
                 "FAILED" | "BLOCKED" | "CANCELED" => {
                     if !self.answer(&plan)? {
                         self.outcome.wrong.push(format!("the plan did not end DONE: {plan:#}"));
                         return Ok(());
                     }
-                }
-                _ if begun.elapsed() > WAIT_MAX => {
-                    self.outcome.wrong.push(format!("the plan does not end: {plan:#}"));
-                    return Ok(());
                 }
                 _ => std::thread::sleep(Duration::from_millis(20)),
             }
