@@ -28,7 +28,11 @@ impl Maker<'_> {
             }
             23 | 24 => {
                 let table = format!("s{number}");
-                self.put(format!("CREATE TABLE {table} ENGINE=InnoDB SELECT id FROM heap WHERE id <= 3"));
+                // The slow one goes on by itself, a third of a second long, when its daemon is dead.
+                let slow = if self.random.chance(30) { ", sleep(0.1) AS slept" } else { "" };
+                self.put(format!(
+                    "CREATE TABLE {table} ENGINE=InnoDB SELECT id{slow} FROM heap WHERE id <= 3"
+                ));
                 self.check(format!("SELECT count(*) FROM {table}"), "3");
             }
             25 => self.database_beside(),
