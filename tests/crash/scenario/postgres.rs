@@ -49,7 +49,7 @@ impl Maker<'_> {
                 self.traced(number);
                 self.traced(number);
             }
-            20 => self.database(),
+            20 | 31 => self.database(),
             21 | 22 => self.tablespace(),
             23 => {
                 // Each database its own setting: their sheets run beside each other.
@@ -89,8 +89,10 @@ impl Maker<'_> {
                 self.traced(number);
             }
             29 | 30 => self.subscription(),
-            31 => self.put("CLUSTER"),
-            32 => self.put("CHECKPOINT"),
+            32 => {
+                let statement = self.random.pick(&["CLUSTER", "CHECKPOINT"]);
+                self.put(statement);
+            }
             _ => self.put("VACUUM (ANALYZE) heap"),
         }
     }
@@ -104,7 +106,9 @@ impl Maker<'_> {
             }
             None => {
                 let database = self.named('d');
-                self.put(format!("CREATE DATABASE {database}"));
+                // By a copy of files it takes long enough to outlive its daemon.
+                let how = self.random.pick(&["", " STRATEGY = FILE_COPY"]);
+                self.put(format!("CREATE DATABASE {database}{how}"));
                 let target = self.target();
                 target.after.push(format!("DROP DATABASE IF EXISTS {database}"));
                 target.made.databases.push(database);
