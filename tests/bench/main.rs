@@ -1,35 +1,41 @@
 //! The benches: how long things take beside what nobody could do without. Each prints a table of medians; none is a test, and without a name
 //! none is run.
 //!
-//!     cargo build --release --workspace && cargo test --release --test bench -- NAME… [--json]
+//!     cargo build --release --workspace && cargo test --release --test bench -- NAME… [--json] [--megabytes N] [--engine NAME]
 
 #[path = "../site/mod.rs"]
 mod site;
 
+mod big;
+mod process;
 mod restart;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
+
+/// The benches by name.
+const NAMES: [&str; 2] = ["big", "restart"];
 
 fn main() -> Result<()> {
     let mut names = Vec::new();
-    let mut json = false;
-    for argument in std::env::args().skip(1) {
+    let (mut json, mut megabytes, mut engine) = (false, big::MEGABYTES, String::new());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--json" => json = true,
-            "restart" => names.push(argument),
+            "--megabytes" => megabytes = arguments.next().context("--megabytes needs a number")?.parse()?,
+            "--engine" => engine = arguments.next().context("--engine needs a name")?,
+            name if NAMES.contains(&name) => names.push(argument),
             // A word for the other tests: the runner gives the same to all.
             other => {
-                println!("{other} is no bench; `restart` is");
+                println!("{other} is no bench; these are: {}", NAMES.join(", "));
                 return Ok(());
             }
         }
     }
-    for (name, run) in [("restart", restart::run as fn() -> Result<Table>)] {
-        if names.iter().any(|wanted| wanted == name) {
-            let table = run()?;
-            if json { println!("{}", table.json(name)) } else { println!("{}", table.text(name)) }
-        }
+    for name in names {
+        let table = if name == "big" { big::run(megabytes, &engine)? } else { restart::run()? };
+        if json { println!("{}", table.json(&name)) } else { println!("{}", table.text(&name)) }
     }
     Ok(())
 }
@@ -43,18 +49,21 @@ struct Table {
 
 /// One thing that was measured.
 struct Row {
-    what: &'static str,
-    /// As people read it.
-    value: String,
-    /// As scripts do.
+    what: String,
     number: f64,
     unit: &'static str,
 }
 
+impl Row {
+    fn new(what: impl Into<String>, number: f64, unit: &'static str) -> Self {
+        Self { what: what.into(), number, unit }
+    }
+}
+
 impl Table {
     fn text(&self, name: &str) -> String {
-        let rows: Vec<String> =
-            self.rows.iter().map(|row| format!("  {:<46} {:>12}", row.what, row.value)).collect();
+        let rows = self.rows.iter().map(|row| format!("  {:<52} {:>9.2} {}", row.what, row.number, row.unit));
+        let rows: Vec<String> = rows.collect();
         format!("{name}: {}\n{}", self.head, rows.join("\n"))
     }
 

@@ -1,6 +1,7 @@
 //! A daemon is killed with many tasks in its state and some in flight. How long until the next one has them all in hand again,
 //! beside the start of a daemon that has nothing in its state.
 
+use super::process::peak_of;
 use super::site::{Site, until};
 use super::{Row, Table, median};
 use anyhow::{Context, Result};
@@ -42,7 +43,7 @@ pub fn run() -> Result<Table> {
         site.start()?;
         until("all are in flight again", || Ok(at_the_lock(site) == before + IN_FLIGHT))?;
         times.push(begun.elapsed().as_secs_f64());
-        peak = f64::max(peak, peak_of(site)?);
+        peak = f64::max(peak, peak_of(site.pid().context("a daemon")?)?);
     }
     let went_on = median(times);
     #[expect(clippy::cast_precision_loss, reason = "a hundred thousand is exact")]
@@ -50,24 +51,9 @@ pub fn run() -> Result<Table> {
     Ok(Table {
         head: format!("{TASKS} tasks in the state, {IN_FLIGHT} of them in flight, {KILLS} kills"),
         rows: vec![
-            Row {
-                what: "from start to all in flight again",
-                value: format!("{went_on:.2} s"),
-                number: went_on,
-                unit: "s",
-            },
-            Row {
-                what: "from start to ready, with an empty state",
-                value: format!("{empty:.2} s"),
-                number: empty,
-                unit: "s",
-            },
-            Row {
-                what: "peak memory of the daemon, by task",
-                value: format!("{by_task:.2} kB"),
-                number: by_task,
-                unit: "kB",
-            },
+            Row::new("from start to all in flight again", went_on, "s"),
+            Row::new("from start to ready, with an empty state", empty, "s"),
+            Row::new("peak memory of the daemon, by task", by_task, "kB"),
         ],
     })
 }
@@ -107,11 +93,4 @@ fn at_the_lock(site: &Site) -> usize {
         .output();
     std::thread::sleep(Duration::from_millis(20));
     output.ok().and_then(|output| String::from_utf8_lossy(&output.stdout).trim().parse().ok()).unwrap_or(0)
-}
-
-/// The most memory that the daemon has had, in thousands of bytes.
-fn peak_of(site: &Site) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", site.pid().context("a daemon")?))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("its peak")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1.024)
 }

@@ -230,7 +230,8 @@ impl MySql {
         Ok(())
     }
 
-    fn client(&self, database: &str) -> Command {
+    /// The engine's own client, on a database.
+    pub fn client(&self, database: &str) -> Command {
         let mut command = Command::new("mariadb");
         command.args(["--no-defaults", "-u", "root", "--default-character-set=utf8mb4"]);
         command.arg(format!("--socket={}", self.socket().display()));

@@ -215,7 +215,8 @@ impl Postgres {
             .unwrap_or_default()
     }
 
-    fn client(&self, database: &str) -> Command {
+    /// The engine's own client, on a database.
+    pub fn client(&self, database: &str) -> Command {
         // Not the distribution's script around it, which takes longer than what it runs.
         let mut command = Command::new(binary("psql").unwrap_or_else(|_| PathBuf::from("psql")));
         command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database]);
