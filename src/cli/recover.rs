@@ -44,17 +44,24 @@ fn drawn(recovered: &Recovered) -> String {
     }
     let held = recovered.plans.iter().filter(|plan| plan.held).count() as u64;
     let plans = paint::count(recovered.plans.len() as u64, "plan");
+    let are = match (recovered.dry_run, held) {
+        (true, _) => "would be",
+        (false, 1) => "is",
+        (false, _) => "are",
+    };
+    let held = match held {
+        0 => String::new(),
+        held => format!(" {} {are} held until `runsheet release PLAN`.", paint::count(held, "plan")),
+    };
     let _ = match recovered.dry_run {
         true => writeln!(
             text,
-            "\n{plans} would be rebuilt, {} of them held. Nothing was changed; `runsheet recover` without --dry-run does it.",
-            paint::number(held)
+            "\n{plans} would be rebuilt.{held} Nothing was changed; `runsheet recover` without --dry-run does it."
         ),
         false => writeln!(
             text,
-            "\n{plans} rebuilt. The damaged files are kept in {}. Nothing was started: {} held until `runsheet release PLAN`.",
-            recovered.aside,
-            paint::count(held, "plan")
+            "\n{plans} rebuilt. The damaged files are kept in {}. Nothing was started.{held}",
+            recovered.aside
         ),
     };
     text

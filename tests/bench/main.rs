@@ -9,12 +9,15 @@ mod site;
 mod big;
 mod process;
 mod restart;
+mod tiny;
+mod turns;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use site::Engine;
 
 /// The benches by name.
-const NAMES: [&str; 2] = ["big", "restart"];
+const NAMES: [&str; 4] = ["big", "many", "restart", "tiny"];
 
 fn main() -> Result<()> {
     let mut names = Vec::new();
@@ -33,8 +36,14 @@ fn main() -> Result<()> {
             }
         }
     }
+    let engines: Vec<_> = Engine::all().into_iter().filter(|(name, _)| name.contains(&engine)).collect();
     for name in names {
-        let table = if name == "big" { big::run(megabytes, &engine)? } else { restart::run()? };
+        let table = match name.as_str() {
+            "big" => big::run(megabytes, &engines)?,
+            "many" => tiny::run_many(&engines)?,
+            "tiny" => tiny::run_tiny(&engines)?,
+            _ => restart::run()?,
+        };
         if json { println!("{}", table.json(&name)) } else { println!("{}", table.text(&name)) }
     }
     Ok(())
