@@ -101,6 +101,27 @@ impl Bench {
         }
     }
 
+    /// What a server said last that has ended though nobody killed it.
+    pub fn last_words(&mut self) -> Option<String> {
+        match &mut self.server {
+            Server::None => None,
+            Server::Postgres(server) => server.last_words(),
+            Server::MySql(server) => server.last_words(),
+        }
+    }
+
+    /// Whether the server has ended though nobody killed it.
+    pub fn has_broken_down(&mut self) -> bool {
+        self.last_words().is_some()
+    }
+
+    /// Whether a killed server has left a table that it cannot open any more.
+    pub fn left_broken(&self, folder: &Path, database: &str) -> Result<bool> {
+        let Server::MySql(_) = &self.server else { return Ok(false) };
+        let sql = "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND engine IS NULL AND table_type NOT LIKE '%VIEW'";
+        Ok(!self.query(folder, database, sql)?.is_empty())
+    }
+
     pub fn fresh_database(&self) -> Result<String> {
         match &self.server {
             Server::None => Ok(runsheet_test_servers::fresh_name("db")),

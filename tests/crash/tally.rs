@@ -22,6 +22,8 @@ pub struct Tally {
     asked: BTreeMap<&'static str, u64>,
     unjustified: Vec<String>,
     wrong: Vec<String>,
+    /// Plans of which nothing can be said.
+    given_up: u64,
 }
 
 impl Tally {
@@ -57,6 +59,10 @@ impl Tally {
                 println!("{what} ({again}), {faults:?}:\n  {}", of.join("\n  "));
             }
         }
+        if let Some(why) = outcome.given_up {
+            println!("GIVEN UP ({again}), {faults:?}: the server itself broke:\n{why}");
+            self.given_up += 1;
+        }
         if !outcome.wrong.is_empty() {
             self.wrong.push(again.clone());
         }
@@ -70,6 +76,7 @@ impl Tally {
         self.trials += other.trials;
         self.statements += other.statements;
         self.in_recovery += other.in_recovery;
+        self.given_up += other.given_up;
         for (kind, count) in other.kinds {
             *self.kinds.entry(kind).or_default() += count;
         }
@@ -115,6 +122,9 @@ impl fmt::Display for Tally {
         write!(f, "\n  {sum:>6}  daemon killed before or after a call of the driver, at {count} points")?;
         for (kind, count) in &self.asked {
             write!(f, "\n  {count:>6}  in doubt: {kind}")?;
+        }
+        if self.given_up > 0 {
+            write!(f, "\n  {:>6}  plans given up, because the server itself broke", self.given_up)?;
         }
         for kind in &self.never {
             write!(f, "\n   never  {kind}")?;

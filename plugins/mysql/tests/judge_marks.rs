@@ -8,7 +8,9 @@ use runsheet_driver_mysql::Session;
 use runsheet_sdk::{
     Connection, Error, Mark, Observation, Observed, Outcome, Ruling, Settled, TryLock, Verdict,
 };
-use runsheet_test_servers::{Family, MySql, MySqlOptions};
+use runsheet_test_servers::{Family, MySql, MySqlOptions, wait_until};
+use std::fs;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use support::{ask, on, open, run};
 
@@ -205,6 +207,53 @@ fn start_anew(server: &mut MySql) -> Result<()> {
 /// What is said of the swap that was never sent.
 fn verdict(server: &MySql, database: &str, mark: &Mark, seen: &Observation) -> Result<Verdict> {
     judged(&mut fenced(server, DOMAIN, database)?, SWAP, mark, seen)
+}
+
+/// Has the server die at the first byte of its log that a statement writes.
+fn killed_at_the_log(
+    server: &mut MySql,
+    session: &mut Session,
+    send: impl FnOnce(&mut Session),
+) -> Result<()> {
+    let cell = |sql: &str| -> Result<String> { Ok(server.query("", sql)?.concat().concat()) };
+    let process = fs::read_to_string(cell("SELECT @@pid_file")?)?;
+    let log = cell("SELECT @@log_bin_basename")?;
+    let newest = server.query("", "SHOW BINARY LOGS")?.pop().context("a log")?;
+    let number = newest.first().and_then(|name| name.rsplit('.').next()).context("its number")?;
+    let words = Command::new("strace")
+        .args(["-f", "-qq", "-p", process.trim(), "-P", &format!("{log}.{number}")])
+        .args(["-e", "trace=write,pwrite64", "-e", "inject=write,pwrite64:signal=KILL"])
+        .stderr(Stdio::piped())
+        .spawn()?;
+    wait_until("the server is traced", || {
+        let status = fs::read_to_string(format!("/proc/{}/status", process.trim())).unwrap_or_default();
+        status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
+    })?;
+    send(session);
+    words.wait_with_output()?;
+    server.kill9();
+    server.restart()
+}
+
+#[test]
+fn an_alter_that_mariadb_completes_at_its_start_is_seen_though_its_mark_is_missing() -> Result<()> {
+    let mut server = start(Family::MariaDb, LOGGED)?;
+    let database = server.fresh_database()?;
+    server.execute(&database, "CREATE TABLE t (a int) ENGINE=InnoDB")?;
+    let (sql, mark) = ("ALTER TABLE t ADD COLUMN b int", mark('5', 1));
+    let mut session = fenced(&server, DOMAIN, &database)?;
+    let seen = before(&mut session, sql, &mark)?;
+    assert_eq!(seen.settled, Settled::Mark);
+    std::thread::sleep(Duration::from_millis(1100));
+    killed_at_the_log(&mut server, &mut session, |session| {
+        let lost = sent(session, sql, &mark, &seen).expect_err("the server died");
+        assert_eq!(lost.applied, runsheet_sdk::Applied::Unknown, "{lost}");
+    })?;
+    let columns = "SELECT count(*) FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 't'";
+    assert_eq!(server.query(&database, columns)?, [["2"]], "the server has completed it");
+    let said = judged(&mut fenced(&server, DOMAIN, &database)?, sql, &mark, &seen)?;
+    assert_eq!(said.ruling, Ruling::Applied, "{said:?}");
+    Ok(())
 }
 
 #[test]

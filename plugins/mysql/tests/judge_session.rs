@@ -40,6 +40,25 @@ fn ruling(session: &mut Session, sql: &str, seen: &Observation) -> Result<Ruling
 }
 
 #[test]
+fn a_table_that_the_server_cannot_open_is_not_taken_for_made() -> Result<()> {
+    const CREATE: &str = "CREATE TABLE t (a int) ENGINE=InnoDB";
+    let mut server = start(Family::MariaDb, &[])?;
+    let database = server.fresh_database()?;
+    let seen = before(&mut open(&on(&server, UNMARKED), &database)?, CREATE)?;
+    server.execute(&database, CREATE)?;
+    let files = server.query("", "SELECT @@datadir")?.concat().concat();
+    server.kill9();
+    std::fs::remove_file(format!("{files}{database}/t.ibd"))?;
+    server.restart()?;
+    let mut session = open(&on(&server, UNMARKED), &database)?;
+    let verdict =
+        session.judge().context("it judges")?.judge(CREATE.as_bytes(), &Mark::default(), &seen.text)?;
+    assert_eq!(verdict.ruling, Ruling::Unknown, "{verdict:?}");
+    assert!(verdict.reason.contains("cannot open it"), "{verdict:?}");
+    Ok(())
+}
+
+#[test]
 fn what_a_sheet_has_made_of_its_session_changes_no_judgement() -> Result<()> {
     const ALTER: &str = "ALTER TABLE `tä` ADD c int";
     for server in both() {

@@ -136,6 +136,12 @@ impl Postgres {
         }
     }
 
+    /// What a server that has ended by itself said last; nothing where it runs, or was ended.
+    pub fn last_words(&mut self) -> Option<String> {
+        self.process.as_mut()?.has_ended().then_some(())?;
+        Some(crate::process::tail(&self.folder.path().join("log")))
+    }
+
     /// Starts it again on the same data and port.
     pub fn restart(&mut self) -> Result<()> {
         if let Some(mut process) = self.process.take() {

@@ -11,6 +11,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+/// How much of a log is told.
+const TAIL_LINES: usize = 60;
 /// How long a server may take to answer.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -94,6 +96,14 @@ fn spawn(command: &mut Command) -> Result<Child> {
     Ok(started.recv()??)
 }
 
+/// The last lines of a log.
+pub(crate) fn tail(log: &Path) -> String {
+    let text =
+        std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines.get(lines.len().saturating_sub(TAIL_LINES)..).unwrap_or_default().join("\n")
+}
+
 /// Waits for a condition, with a limit.
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) -> Result<()> {
     let begun = Instant::now();
@@ -160,6 +170,11 @@ impl Process {
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(process)
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
     fn group(&self) -> Option<Pid> {

@@ -185,7 +185,9 @@ fn weighed(
     now: &Observed,
 ) -> Verdict {
     let Evidence::NotMarked(why) = evidence else { return seen };
-    if !change.is_atomic(before.dialect.mariadb) || !is_transactional(before) || !is_transactional(now) {
+    let started_anew = before.process != now.process;
+    let follows_its_log = change.follows_its_log(before.dialect.mariadb, started_anew);
+    if !follows_its_log || !is_transactional(before) || !is_transactional(now) {
         return seen;
     }
     match seen.ruling {

@@ -125,8 +125,15 @@ impl Change {
         }
     }
 
-    /// Whether the server does all of it or nothing, and logs it exactly then, whenever it is killed. MariaDB takes back an ALTER or
-    /// RENAME that is not in its log yet; a DROP it completes under another number, and others it may do without logging them.
+    /// Whether the statement has no effect where its mark is not in the log. Killed before it had logged them, MariaDB takes a RENAME back;
+    /// an ALTER that its engine had committed it completes at its start, under a number of its own.
+    pub fn follows_its_log(&self, mariadb: bool, started_anew: bool) -> bool {
+        let completed = mariadb && started_anew && self.kind != Kind::RenameTable;
+        self.is_atomic(mariadb) && !completed
+    }
+
+    /// Whether the server does all of it or nothing, and logs it then. A DROP is completed by MariaDB under another number, and others it
+    /// may do without logging them.
     pub fn is_atomic(&self, mariadb: bool) -> bool {
         match self.kind {
             Kind::AlterTable

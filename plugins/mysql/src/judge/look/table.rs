@@ -36,6 +36,10 @@ pub(super) fn look(session: &mut Session, tables: &[(Object, Depth)]) -> Result<
             let row = rows.iter().find(|row| text(row.first()) == i32::to_string(&index));
             let found = match row {
                 None => Seen::Absent,
+                // All but views have an engine. A server that was killed may leave what it does not know how to open any more.
+                Some(row) if text(row.get(2)).is_empty() && !text(row.get(1)).ends_with("VIEW") => {
+                    Seen::Hidden("the server lists it and cannot open it".to_owned())
+                }
                 Some(row) => Seen::There(There {
                     what: text(row.get(1)),
                     engine: text(row.get(2)),
