@@ -103,7 +103,7 @@ impl Trial<'_> {
                 self.proxy = Some(Proxy::start(self.bench.port())?);
                 self.configure()?;
                 // The hole stays open: the server does not hear that its client is gone.
-                std::mem::forget(hole);
+                self.holes.extend(hole);
             }
             Kind::PowerCut => {
                 let power = self.power.as_mut().context("a disk that can lose its power")?;

@@ -24,6 +24,8 @@ pub struct Tally {
     wrong: Vec<String>,
     /// Plans of which nothing can be said.
     given_up: u64,
+    /// Plans that waited until the server missed a client.
+    waited: u64,
 }
 
 impl Tally {
@@ -59,6 +61,7 @@ impl Tally {
                 println!("{what} ({again}), {faults:?}:\n  {}", of.join("\n  "));
             }
         }
+        self.waited += u64::from(outcome.waited);
         if let Some(why) = outcome.given_up {
             println!("GIVEN UP ({again}), {faults:?}: the server itself broke:\n{why}");
             self.given_up += 1;
@@ -77,6 +80,7 @@ impl Tally {
         self.statements += other.statements;
         self.in_recovery += other.in_recovery;
         self.given_up += other.given_up;
+        self.waited += other.waited;
         for (kind, count) in other.kinds {
             *self.kinds.entry(kind).or_default() += count;
         }
@@ -125,6 +129,9 @@ impl fmt::Display for Tally {
         }
         if self.given_up > 0 {
             write!(f, "\n  {:>6}  plans given up, because the server itself broke", self.given_up)?;
+        }
+        if self.waited > 0 {
+            write!(f, "\n  {:>6}  plans waited until the server missed a client that was gone", self.waited)?;
         }
         for kind in &self.never {
             write!(f, "\n   never  {kind}")?;

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 pub const PLAN: &str = "projects/crash/plans/trial";
 /// How long a plan may take to its end after the last fault.
 const WAIT_MAX: Duration = Duration::from_secs(120);
+/// How long a server may take to miss a client that is gone without a word; its default may be two hours.
+const MISSED_AFTER: Duration = Duration::from_secs(20);
 /// How often a task is tried by an operator who knows that its server was away.
 const TRIES_MAX: usize = 12;
 /// The exit code of a command that finds no daemon.
@@ -31,6 +33,8 @@ pub struct Outcome {
     pub came: Vec<Kind>,
     /// How many of them hit a daemon that was going on after another one: a crash of the recovery.
     pub in_recovery: u64,
+    /// Whether a session without a client was waited for until the server missed it: a daemon had died before it had recorded it.
+    pub waited: bool,
     /// Statements that a person was asked about as the driver's table says, by what they are.
     pub asked: Vec<&'static str>,
     /// What a person was asked about although a fact tells.
@@ -49,6 +53,8 @@ pub struct Trial<'b> {
     pub site: Site,
     pub scenario: Scenario,
     pub proxy: Option<Proxy>,
+    /// Behind which sessions are that have lost their client without a word.
+    pub holes: Vec<Proxy>,
     pub outcome: Outcome,
     /// Whether the relay stands before the driver.
     pub relayed: bool,
@@ -77,7 +83,8 @@ impl<'b> Trial<'b> {
             bench.before(target)?;
         }
         let outcome = Outcome { statements: scenario.statements, ..Outcome::default() };
-        let trial = Self { bench, power, site, proxy, outcome, scenario, relayed, kept: None };
+        let trial =
+            Self { bench, power, site, proxy, holes: Vec::new(), outcome, scenario, relayed, kept: None };
         trial.configure()?;
         trial.drop_files()?;
         Ok(trial)
@@ -182,6 +189,10 @@ impl<'b> Trial<'b> {
                 std::thread::sleep(Duration::from_millis(20));
                 continue;
             };
+            if begun.elapsed() > MISSED_AFTER && plan["status"] != "DONE" && !self.holes.is_empty() {
+                self.holes.clear();
+                self.outcome.waited = true;
+            }
             if plan["status"] != "DONE" && self.bench.has_broken_down() {
                 return Ok(());
             }
