@@ -7,7 +7,7 @@ use runsheet_sdk::abi::{
 };
 use runsheet_sdk::sink::{Collected, identity_to_abi, mark_to_abi};
 use runsheet_sdk::text::lend;
-use runsheet_sdk::{Class, Error, Failure, Identity, Mark, Notice, Observation, Outcome, Verdict};
+use runsheet_sdk::{Applied, Class, Error, Failure, Identity, Mark, Notice, Observation, Outcome, Verdict};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A session. Dropped means closed.
@@ -63,7 +63,8 @@ pub(super) fn open(
 ) -> Result<Connection, Error> {
     let (Some(open), Some(cancel)) = (driver.open, driver.cancel) else { return Err(missing("open")) };
     let mut raw = std::ptr::null_mut();
-    let mut collected = Collected::new(notices);
+    let mut numbered = |_, notice| notices(notice);
+    let mut collected = Collected::new(&mut numbered);
     let sink = collected.sink();
     // SAFETY: rule 3: all arguments live during the call.
     let status = unsafe { open(args, &sink, &mut raw) };
@@ -122,7 +123,7 @@ impl Connection {
         let execute = self.driver.execute.ok_or_else(|| missing("execute"))?;
         // SAFETY: rules 3 and 4.
         let said = self.run(notices, |raw, sink| unsafe { execute(raw, lend(sql), sink) })?;
-        Ok(said.outcome.unwrap_or_default())
+        Ok(said.outcome())
     }
 
     /// Opens a transaction.
@@ -146,7 +147,7 @@ impl Connection {
     pub fn try_lock(&mut self) -> Result<Lock, Error> {
         let Some(table) = self.extensions.lock else { return Ok(Lock::Held) };
         let try_lock = table.try_lock.ok_or_else(|| missing("try_lock"))?;
-        let mut dropped = |_: Notice| {};
+        let mut dropped = |_: usize, _: Notice| {};
         let mut collected = Collected::new(&mut dropped);
         let sink = collected.sink();
         // SAFETY: rules 3 and 4.
@@ -226,7 +227,7 @@ impl Connection {
         let end = self.extensions.load.and_then(|table| table.end).ok_or_else(|| missing("rsd.load/1"))?;
         // SAFETY: rules 3 and 4.
         let said = self.run(notices, |raw, sink| unsafe { end(raw, sink) })?;
-        Ok(said.outcome.unwrap_or_default())
+        Ok(said.outcome())
     }
 
     fn ledger(&self) -> Result<&'static rsd_ledger, Error> {
@@ -244,23 +245,39 @@ impl Connection {
         notices: &mut dyn FnMut(Notice),
         call: impl FnOnce(*mut rsd_connection, *const rsd_sink) -> rsd_status,
     ) -> Result<Said, Error> {
+        let (said, failed) = self.listen(&mut |_, notice| notices(notice), call);
+        failed.map_or(Ok(said), Err)
+    }
+
+    /// What one call said, and its error where it failed. A notice comes with how many results had been said before it.
+    pub(super) fn listen(
+        &mut self,
+        notices: &mut dyn FnMut(usize, Notice),
+        call: impl FnOnce(*mut rsd_connection, *const rsd_sink) -> rsd_status,
+    ) -> (Said, Option<Error>) {
         let mut collected = Collected::new(notices);
         let sink = collected.sink();
         let status = call(self.raw, &sink);
-        if status != RSD_OK {
-            return Err(self.failed(&mut collected, status));
-        }
-        if let Some(breach) = collected.breach() {
-            self.lost = true;
-            return Err(breach);
-        }
-        Ok(Said {
-            outcome: collected.outcome.take(),
+        let failed = if status == RSD_OK {
+            collected.breach().inspect(|_| self.lost = true)
+        } else {
+            Some(self.failed(&mut collected, status))
+        };
+        let said = Said {
+            outcomes: std::mem::take(&mut collected.outcomes),
             identity: collected.identity.take(),
             marks: std::mem::take(&mut collected.marks),
             observation: collected.observation.take(),
             verdict: collected.verdict.take(),
-        })
+        };
+        (said, failed)
+    }
+
+    /// The driver broke the contract of a call: nothing more is asked of it.
+    pub(super) fn breach(&mut self, what: String) -> Error {
+        self.lost = true;
+        let error = Error::new(Class::Other, what);
+        Error { failure: Failure::DriverBug, applied: Applied::Unknown, ..error }
     }
 
     fn failed(&mut self, collected: &mut Collected<'_>, status: rsd_status) -> Error {
@@ -272,11 +289,18 @@ impl Connection {
 
 /// What one call said.
 pub(super) struct Said {
-    pub outcome: Option<Outcome>,
+    pub outcomes: Vec<Outcome>,
     pub identity: Option<Identity>,
     pub marks: Vec<Mark>,
     pub observation: Option<Observation>,
     pub verdict: Option<Verdict>,
+}
+
+impl Said {
+    /// The outcome of a call that has one; the last one where it was said more than once.
+    pub fn outcome(self) -> Outcome {
+        self.outcomes.into_iter().next_back().unwrap_or_default()
+    }
 }
 
 impl Drop for Connection {

@@ -50,7 +50,7 @@ impl Connection {
         let said = self.run(notices, |raw, sink| unsafe { execute(raw, lend(sql), &raw_mark, text, sink) });
         match said {
             Err(error) if error.failure == Failure::Unsupported => self.execute(sql, notices),
-            other => Ok(other?.outcome.unwrap_or_default()),
+            other => Ok(other?.outcome()),
         }
     }
 

@@ -6,7 +6,7 @@ use super::splitter::Splitter;
 use super::trust;
 use libloading::os::unix::{Library as Mapped, RTLD_LOCAL, RTLD_NOW};
 use runsheet_sdk::abi::{
-    RSD_ABI_MINOR, RSD_FAILED, RSD_OK, rsd_driver, rsd_entry, rsd_host, rsd_judge, rsd_ledger, rsd_load,
+    RSD_ABI_MINOR, RSD_FAILED, RSD_OK, rsd_batch, rsd_driver, rsd_entry, rsd_host, rsd_judge, rsd_ledger, rsd_load,
     rsd_lock, rsd_open_args, rsd_option, rsd_split, rsd_str,
 };
 use runsheet_sdk::sink::{Collected, size};
@@ -41,6 +41,7 @@ pub(super) struct Extensions {
     pub ledger: Option<&'static rsd_ledger>,
     pub load: Option<&'static rsd_load>,
     pub judge: Option<&'static rsd_judge>,
+    pub batch: Option<&'static rsd_batch>,
 }
 
 // SAFETY: the tables are constants of the library, which is never unloaded (rule 1), and their functions
@@ -115,6 +116,7 @@ impl Library {
             (has.ledger.is_some(), "rsd.ledger/1"),
             (has.load.is_some(), "rsd.load/1"),
             (has.judge.is_some(), "rsd.judge/1"),
+            (has.batch.is_some(), "rsd.batch/1"),
         ]
         .into_iter()
         .filter(|(there, _)| *there)
@@ -125,7 +127,7 @@ impl Library {
     /// Every fault of an instance's settings that can be seen without connecting.
     pub fn check(&self, settings: &Settings) -> Vec<Error> {
         let Some(check) = self.0.driver.check else { return Vec::new() };
-        let mut dropped = |_: Notice| {};
+        let mut dropped = |_: usize, _: Notice| {};
         let mut collected = Collected::new(&mut dropped);
         let sink = collected.sink();
         let status = with_args(settings, "", "", |args| {
@@ -251,6 +253,9 @@ fn extensions(path: &Path, driver: &'static rsd_driver) -> Result<Extensions, Lo
                 && table.vet.is_some()
                 && table.advise.is_some();
             (table.struct_size, whole)
+        })?,
+        batch: extension(path, driver, "rsd.batch/1", |table: &rsd_batch| {
+            (table.struct_size, table.execute.is_some())
         })?,
     };
     if found.split.is_none() {

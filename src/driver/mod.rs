@@ -1,6 +1,7 @@
 //! The daemon's side of the driver ABI: finding libraries, loading them, and speaking to them in
 //! safe Rust. The only place in `src/` with `unsafe`. It knows no plan, no task and no SQL.
 
+mod batch;
 mod connection;
 mod error;
 mod folder;
@@ -9,6 +10,7 @@ mod library;
 mod splitter;
 mod trust;
 
+pub use batch::Batched;
 pub use connection::{CancelHandle, Connection, Lock};
 pub use error::LoadError;
 pub use folder::{Drivers, Found};

@@ -20,7 +20,7 @@ impl Splitter {
         let table = table.ok_or_else(missing)?;
         let start = table.start.ok_or_else(missing)?;
         let mut raw = std::ptr::null_mut();
-        let mut dropped = |_: Notice| {};
+        let mut dropped = |_: usize, _: Notice| {};
         let mut collected = Collected::new(&mut dropped);
         let sink = collected.sink();
         // SAFETY: rule 3: all arguments live during the call.
@@ -44,7 +44,7 @@ impl Splitter {
             end: 0,
             consumed: 0,
         };
-        let mut dropped = |_: Notice| {};
+        let mut dropped = |_: usize, _: Notice| {};
         let mut collected = Collected::new(&mut dropped);
         let sink = collected.sink();
         // SAFETY: rules 3 and 4.

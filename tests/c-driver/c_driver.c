@@ -2,7 +2,7 @@
 //
 // Its engine is a small key/value store in a file for each database, changed in transactions (store.c), with statements of
 // its own (statement.c), one runner per database (runner.c), and a ledger that is part of the store (ledger.c). It has no
-// loads, and nothing commits by itself, so the extensions rsd.load/1 and rsd.judge/1 are absent.
+// loads, nothing commits by itself, and no server is far away, so the extensions rsd.load/1, rsd.judge/1 and rsd.batch/1 are absent.
 //
 // Settings: `directory`, an absolute path; `password`, compared with the file `password` in that folder where there is one;
 // `lock_timeout_ms`, how long another writer is waited for (default 5000).

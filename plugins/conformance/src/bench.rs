@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// How long between two looks at a condition.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How often a cancel is said again.
-const CANCEL_AGAIN: Duration = Duration::from_millis(10);
+pub(crate) const CANCEL_AGAIN: Duration = Duration::from_millis(10);
 
 /// What sessions of the suite call themselves.
 pub(crate) const LABEL: &str = "runsheet conformance";

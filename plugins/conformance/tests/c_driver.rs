@@ -12,6 +12,9 @@ use targets::keyvalue::target;
 
 /// What it has no server for, or no such thing in its engine.
 const SKIPPED: &[&str] = &[
+    "batch",
+    "batch-failing",
+    "batch-notices",
     "load",
     "load-refused",
     "reset-takes-settings-back",

@@ -11,6 +11,9 @@ fn the_sqlite_driver_keeps_the_contract() -> anyhow::Result<()> {
     let skipped = [
         "wrong-password",
         "notices",
+        "batch",
+        "batch-failing",
+        "batch-notices",
         "load",
         "load-refused",
         "label",

@@ -9,7 +9,7 @@ use crate::server::{Database, Presence, SERVER, Woken, hold};
 use crate::settings::Options;
 use crate::transaction::Transaction;
 use runsheet_sdk::{
-    Applied, Canceler, Class, Connection, Error, Identity, Judge, LoadRows, Mark, Notices, Outcome, TryLock,
+    Applied, Batch, Canceler, Class, Connection, Error, Identity, Judge, LoadRows, Mark, Notices, Outcome, TryLock,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -324,6 +324,10 @@ impl Connection for Session {
     }
 
     fn load(&mut self) -> Option<&mut dyn LoadRows> {
+        Some(self)
+    }
+
+    fn batch(&mut self) -> Option<&mut dyn Batch> {
         Some(self)
     }
 

@@ -74,6 +74,12 @@ faults! {
     LoadMiscounts = "load-miscounts",
     /// Of a load with a wrong row those before it are kept.
     LoadKeepsSome = "load-keeps-some",
+    /// In a batch no statement says how many rows it changed.
+    BatchUncounted = "batch-uncounted",
+    /// In a batch an error has no position.
+    BatchUnplaced = "batch-unplaced",
+    /// In a batch notices come behind their statement's outcome.
+    BatchNoticesLate = "batch-notices-late",
     /// Without a ledger, reading it fails.
     ReadNeedsLedger = "read-needs-ledger",
     /// A session prepares the ledger once only.

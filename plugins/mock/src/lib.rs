@@ -39,6 +39,7 @@
 //! | `panic` | the function that panics: `open`, `execute`, `split-next`, … |
 #![deny(unsafe_code)]
 
+mod batch;
 mod connection;
 mod contents;
 pub mod fault;
@@ -72,6 +73,7 @@ impl Driver for Mock {
         Facts::TRANSACTIONAL_DDL.with(Facts::ERROR_POSITION).with(Facts::CANCEL).with(Facts::NOTICES);
     const HAS_LOAD: bool = true;
     const HAS_JUDGE: bool = true;
+    const HAS_BATCH: bool = true;
     type Connection = Session;
     type Splitter = MockSplitter;
 

@@ -572,6 +572,22 @@ typedef struct rsd_judge {
     rsd_status (*advise)(struct rsd_connection *connection, const struct rsd_sink *sink);
 } rsd_judge;
 
+// Extension `rsd.batch/1`: statements that are sent in one go, so that a large sheet does not wait for the way to the server and
+// back at each of them.
+typedef struct rsd_batch {
+    // `sizeof(rsd_batch)`.
+    uint32_t struct_size;
+    // Kept zero.
+    uint32_t reserved;
+    // Runs `count` statements one behind the other in the transaction that is open, each as `execute` of the driver would: its notices,
+    // and then `on_result`, before anything is said of the next one. OK where all have run. Else the error is that of the first statement
+    // without a result, and none behind it has run. None of them begins or ends a transaction, commits by itself, or loads rows.
+    rsd_status (*execute)(struct rsd_connection *connection,
+                          const struct rsd_str *statements,
+                          size_t count,
+                          const struct rsd_sink *sink);
+} rsd_batch;
+
 // What the driver defines, and the one symbol that its library shows. Everything else is best hidden:
 // cc -std=c11 -shared -fPIC -fvisibility=hidden -Wl,-z,defs -o librunsheet_driver_NAME.so NAME.c
 #if defined(__GNUC__)

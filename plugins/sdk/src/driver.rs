@@ -23,6 +23,8 @@ pub trait Driver: 'static {
     const HAS_LOAD: bool = false;
     /// Whether its sessions have [`Connection::judge`].
     const HAS_JUDGE: bool = false;
+    /// Whether its sessions have [`Connection::batch`].
+    const HAS_BATCH: bool = false;
     /// Its sessions.
     type Connection: Connection;
     /// Its way of cutting sheets.
@@ -89,6 +91,11 @@ pub trait Connection: Send + 'static {
     fn judge(&mut self) -> Option<&mut dyn Judge> {
         None
     }
+
+    /// Statements sent in one go, where the driver has that and [`Driver::HAS_BATCH`] says so.
+    fn batch(&mut self) -> Option<&mut dyn Batch> {
+        None
+    }
 }
 
 /// The error of what a driver does not have.
@@ -135,6 +142,24 @@ pub trait LoadRows {
     fn rows(&mut self, rows: &[u8]) -> Result<(), Error>;
     /// Ends the load.
     fn end(&mut self, notices: Notices<'_>) -> Result<Outcome, Error>;
+}
+
+/// What is said of the statements of a batch, one behind the other: the notices of each before its outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Of the first statement whose outcome has not been said.
+    Notice(Notice),
+    /// That statement has run.
+    Outcome(Outcome),
+}
+
+/// Where the answers to a batch go.
+pub type Answers<'a> = &'a mut dyn FnMut(Answer);
+
+/// Statements of one transaction in one go.
+pub trait Batch {
+    /// Runs them one behind the other. An error is that of the first one without an outcome, and none behind it has run.
+    fn execute(&mut self, statements: &[&[u8]], answers: Answers<'_>) -> Result<(), Error>;
 }
 
 /// Stops a running statement from another thread.

@@ -19,7 +19,9 @@ mod settings;
 pub mod sink;
 pub mod text;
 
-pub use driver::{Canceler, Connection, Driver, Judge, LoadRows, Notices, Observed, Splitter, TryLock};
+pub use driver::{
+    Answer, Answers, Batch, Canceler, Connection, Driver, Judge, LoadRows, Notices, Observed, Splitter, TryLock,
+};
 pub use settings::Settings;
 pub use types::{
     Applied, Class, Error, Facts, Failure, Flags, Identity, Kind, Mark, Notice, Observation, Outcome, Piece,

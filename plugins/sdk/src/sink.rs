@@ -224,8 +224,8 @@ pub unsafe fn mark_from_abi(raw: &rsd_mark) -> Mark {
 pub struct Collected<'n> {
     /// The errors that were said; one for a failed call.
     pub errors: Vec<Error>,
-    /// The last result that was said.
-    pub outcome: Option<Outcome>,
+    /// The results that were said; more than one only for a batch.
+    pub outcomes: Vec<Outcome>,
     /// The last identity that was said.
     pub identity: Option<Identity>,
     /// The rows of the ledger that were said.
@@ -236,15 +236,15 @@ pub struct Collected<'n> {
     pub verdict: Option<Verdict>,
     /// The struct that was smaller than version 1 of the ABI has it, and so was not read.
     broken: Option<&'static str>,
-    notices: &'n mut dyn FnMut(Notice),
+    notices: &'n mut dyn FnMut(usize, Notice),
 }
 
 impl<'n> Collected<'n> {
-    /// Nothing yet; notices go to `notices`.
-    pub fn new(notices: &'n mut dyn FnMut(Notice)) -> Self {
+    /// Nothing yet; notices go to `notices`, each with how many results had been said before it.
+    pub fn new(notices: &'n mut dyn FnMut(usize, Notice)) -> Self {
         Self {
             errors: Vec::new(),
-            outcome: None,
+            outcomes: Vec::new(),
             identity: None,
             marks: Vec::new(),
             observation: None,
@@ -351,12 +351,13 @@ unsafe extern "C" fn on_notice(ctx: *mut c_void, raw: *const rsd_notice) {
             if !collected.is_whole::<rsd_notice>("rsd_notice", raw.struct_size) {
                 return;
             }
-            (collected.notices)(Notice {
+            let notice = Notice {
                 severity: string(raw.severity).into_owned(),
                 sqlstate: sqlstate_text(&raw.sqlstate),
                 code: raw.vendor_code,
                 message: string(raw.message).into_owned(),
-            });
+            };
+            (collected.notices)(collected.outcomes.len(), notice);
         }
     });
 }
@@ -371,7 +372,7 @@ unsafe extern "C" fn on_result(ctx: *mut c_void, raw: *const rsd_result) {
             if !collected.is_whole::<rsd_result>("rsd_result", raw.struct_size) {
                 return;
             }
-            collected.outcome = Some(Outcome {
+            collected.outcomes.push(Outcome {
                 rows_affected: u64::try_from(raw.rows_affected).ok(),
                 transaction: Transaction::from_abi(raw.transaction),
                 tag: string(raw.tag).into_owned(),

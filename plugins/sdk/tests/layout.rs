@@ -127,6 +127,7 @@ fn tables(facts: &mut Facts) {
     layout!(facts, rsd_observation { struct_size, settled, text, summary });
     layout!(facts, rsd_verdict { struct_size, ruling, reason, summary, repair });
     layout!(facts, rsd_judge { struct_size, reserved, observe, execute, judge, vet, advise });
+    layout!(facts, rsd_batch { struct_size, reserved, execute });
 }
 
 fn numbers(facts: &mut Facts) {

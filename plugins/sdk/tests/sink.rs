@@ -11,7 +11,7 @@ fn mark() -> Mark {
 
 /// What the daemon has collected after a driver said a mark of this size.
 fn after_a_mark_of(struct_size: u32) -> (usize, Option<Error>) {
-    let mut dropped = |_: Notice| {};
+    let mut dropped = |_: usize, _: Notice| {};
     let mut collected = Collected::new(&mut dropped);
     let sink = collected.sink();
     let mark = mark();
@@ -38,7 +38,7 @@ fn a_mark_of_a_later_version_is_read_as_far_as_it_is_known() {
 
 #[test]
 fn a_driver_calls_nothing_that_lies_behind_the_end_of_a_smaller_sink() {
-    let mut dropped = |_: Notice| {};
+    let mut dropped = |_: usize, _: Notice| {};
     let mut collected = Collected::new(&mut dropped);
     // As a sink would be that ends behind `on_error`.
     let table = rsd_sink { struct_size: offset_of!(rsd_sink, on_notice) as u32, ..collected.sink() };

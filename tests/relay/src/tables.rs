@@ -101,6 +101,10 @@ table!(judge: rsd_judge {
     advise(connection: Connection, sink: Sink) -> rsd_status;
 });
 
+table!(batch: rsd_batch {
+    execute(connection: Connection, statements: *const rsd_str, count: usize, sink: Sink) -> rsd_status;
+});
+
 /// The driver's table, and behind it those of its extensions, with a way through here.
 pub(crate) fn relay(real: &'static rsd_driver) -> *const rsd_driver {
     let relayed = driver::relay(real);
@@ -127,6 +131,7 @@ unsafe extern "C" fn extension(id: rsd_str) -> *const c_void {
         "rsd.ledger/1" => give(real, &id, ledger::relay),
         "rsd.load/1" => give(real, &id, load::relay),
         "rsd.judge/1" => give(real, &id, judge::relay),
+        "rsd.batch/1" => give(real, &id, batch::relay),
         // One that is not known here goes past: nothing can be aimed at it.
         other => real_extension::<c_void>(real, other).map_or(null(), from_ref),
     }
@@ -140,5 +145,6 @@ pub fn points(real: &rsd_driver) -> Vec<&'static str> {
     all.extend(real_extension(real, "rsd.ledger/1").iter().flat_map(|table| ledger::points(table)));
     all.extend(real_extension(real, "rsd.load/1").iter().flat_map(|table| load::points(table)));
     all.extend(real_extension(real, "rsd.judge/1").iter().flat_map(|table| judge::points(table)));
+    all.extend(real_extension(real, "rsd.batch/1").iter().flat_map(|table| batch::points(table)));
     all
 }

@@ -1,7 +1,7 @@
 //! Cancel: it stops what runs, and nothing else.
 
 use super::ledger::mark;
-use crate::bench::Bench;
+use crate::bench::{Bench, CANCEL_AGAIN};
 use crate::case::{Case, Need};
 use anyhow::{Context, Result, bail, ensure};
 use runsheet::driver::Connection;
@@ -54,6 +54,30 @@ fn stops(bench: &Bench) -> Result<()> {
     ensure!(error.class == Class::Canceled, "its class is {}", error.class);
     ensure!(error.applied == Applied::No, "applied is {}", error.applied);
     bench.insert(&mut session, &table, 1).context("after the cancel")?;
+    if bench.library.extensions().contains(&"rsd.batch/1") {
+        stops_a_batch(bench, &mut session)?;
+        bench.insert(&mut session, &table, 2).context("after the cancel of a batch")?;
+    }
+    Ok(())
+}
+
+/// A batch ends in the statement that is canceled, and the others do not run.
+fn stops_a_batch(bench: &Bench, session: &mut Connection) -> Result<()> {
+    let slow = bench.target.statements.slow.as_bytes();
+    let handle = session.cancel_handle();
+    session.begin()?;
+    let came = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| session.execute_batch(&[slow, slow, slow], &mut |_, _| {}));
+        while !thread.is_finished() {
+            std::thread::sleep(CANCEL_AGAIN);
+            handle.cancel();
+        }
+        thread.join().map_err(|_| anyhow::anyhow!("the thread of a batch panicked"))
+    })?;
+    ensure!(came.outcomes.is_empty(), "a canceled batch goes on: {came:?}");
+    let Some(error) = came.error else { bail!("a batch was canceled, and ended well") };
+    ensure!((error.failure, error.class) == (Failure::Canceled, Class::Canceled), "it is {error:?}");
+    session.rollback()?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! All cases, in the order in which they are checked.
 
+mod batch;
 mod cancel;
 mod entry;
 mod identity;
@@ -25,6 +26,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(split::cases());
     cases.extend(statement::cases());
     cases.extend(transaction::cases());
+    cases.extend(batch::cases());
     cases.extend(load::cases());
     cases.extend(ledger::cases());
     cases.extend(identity::cases());

@@ -236,3 +236,24 @@ pub struct rsd_judge {
     pub advise:
         Option<unsafe extern "C" fn(connection: *mut rsd_connection, sink: *const rsd_sink) -> rsd_status>,
 }
+
+/// Extension `rsd.batch/1`: statements that are sent in one go, so that a large sheet does not wait for the way to the server and
+/// back at each of them.
+#[repr(C)]
+pub struct rsd_batch {
+    /// `sizeof(rsd_batch)`.
+    pub struct_size: u32,
+    /// Kept zero.
+    pub reserved: u32,
+    /// Runs `count` statements one behind the other in the transaction that is open, each as `execute` of the driver would: its notices,
+    /// and then `on_result`, before anything is said of the next one. OK where all have run. Else the error is that of the first statement
+    /// without a result, and none behind it has run. None of them begins or ends a transaction, commits by itself, or loads rows.
+    pub execute: Option<
+        unsafe extern "C" fn(
+            connection: *mut rsd_connection,
+            statements: *const rsd_str,
+            count: usize,
+            sink: *const rsd_sink,
+        ) -> rsd_status,
+    >,
+}

@@ -2,7 +2,7 @@
 
 use super::{fail, guarded, on_connection, settings_of};
 use crate::abi::*;
-use crate::driver::{Connection, Driver, Judge, Observed, Splitter, TryLock, unsupported};
+use crate::driver::{Answer, Connection, Driver, Judge, Observed, Splitter, TryLock, unsupported};
 use crate::sink::{Sink, identity_from_abi, mark_from_abi};
 use crate::text::{bytes, string};
 use crate::types::{Error, Mark, Split};
@@ -302,6 +302,29 @@ pub(super) unsafe extern "C" fn judge_advise<D: Driver>(
     unsafe {
         on_connection::<D>("advise", connection, sink, |session, sink| {
             session.judge().ok_or_else(no_judge)?.advise(&mut |notice| sink.notice(&notice))
+        })
+    }
+}
+
+pub(super) unsafe extern "C" fn batch_execute<D: Driver>(
+    connection: *mut rsd_connection,
+    statements: *const rsd_str,
+    count: usize,
+    sink: *const rsd_sink,
+) -> rsd_status {
+    if statements.is_null() {
+        return RSD_MISUSE;
+    }
+    // SAFETY: rules 3 and 4: the statements are an array of `count` texts that live during the call.
+    unsafe {
+        on_connection::<D>("a batch", connection, sink, |session, sink| {
+            let statements = std::slice::from_raw_parts(statements, count);
+            let statements: Vec<&[u8]> = statements.iter().map(|text| bytes(*text)).collect();
+            let batch = session.batch().ok_or_else(|| unsupported("this driver has no batches"))?;
+            batch.execute(&statements, &mut |answer| match answer {
+                Answer::Notice(notice) => sink.notice(&notice),
+                Answer::Outcome(outcome) => sink.result(&outcome),
+            })
         })
     }
 }

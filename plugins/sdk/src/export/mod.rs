@@ -92,6 +92,12 @@ impl<D: Driver> Tables<D> {
         vet: Some(judge_vet::<D>),
         advise: Some(judge_advise::<D>),
     });
+
+    const BATCH: &'static Constant<rsd_batch> = &Constant(rsd_batch {
+        struct_size: size::<rsd_batch>(),
+        reserved: 0,
+        execute: Some(batch_execute::<D>),
+    });
 }
 
 /// Remembers the host for [`crate::log`], and lets the words of panics go there: a driver writes nothing to standard error
@@ -327,6 +333,7 @@ unsafe extern "C" fn extension<D: Driver>(id: rsd_str) -> *const c_void {
         b"rsd.ledger/1" => std::ptr::from_ref(&Tables::<D>::LEDGER.0).cast(),
         b"rsd.load/1" if D::HAS_LOAD => std::ptr::from_ref(&Tables::<D>::LOAD.0).cast(),
         b"rsd.judge/1" if D::HAS_JUDGE => std::ptr::from_ref(&Tables::<D>::JUDGE.0).cast(),
+        b"rsd.batch/1" if D::HAS_BATCH => std::ptr::from_ref(&Tables::<D>::BATCH.0).cast(),
         _ => std::ptr::null(),
     }
 }
