@@ -6,12 +6,12 @@ use crate::connect::{connect, short};
 use crate::error::Said;
 use crate::settings::Options;
 use crate::split::PostgresSplitter;
-use crate::wire::{Answer, STATEMENT_TAIL, Wire, lost, query, statement_head};
+use crate::wire::{Answer, STATEMENT_TAIL, SYNC, Wire, lost, query, statement_head};
 use crate::{ledger, lock, place, pooler};
 use postgres_protocol::message::backend::Message;
 use runsheet_network::Deadline;
 use runsheet_sdk::{
-    Applied, Canceler, Class, Connection, Error, Failure, Identity, Judge, Kind, LoadRows, Mark, Notices,
+    Applied, Batch, Canceler, Class, Connection, Error, Failure, Identity, Judge, Kind, LoadRows, Mark, Notices,
     Outcome, Split, Splitter, Transaction, TryLock,
 };
 use std::collections::HashMap;
@@ -126,6 +126,17 @@ impl Session {
         self.lost
     }
 
+    /// Gives the session up: nothing more is sent.
+    pub(crate) fn give_up(&mut self, error: Error) -> Error {
+        self.lost = true;
+        error
+    }
+
+    /// Whether what the server reads is in UTF-8.
+    pub(crate) fn is_utf8(&self) -> bool {
+        self.options.is_utf8()
+    }
+
     /// Makes sure that the session is there before something is sent. A farewell that waits on an idle one means that nothing
     /// was done.
     fn ready(&mut self) -> Result<(), Error> {
@@ -189,11 +200,17 @@ impl Session {
         notices: Notices<'_>,
         place: impl FnOnce(&Said) -> Option<usize>,
     ) -> Result<Answer, Error> {
-        let mut said = |said: Said| notices(said.notice());
-        let answer = match self.wire.answer(keep, &mut said) {
-            Ok(answer) => answer,
-            Err(error) => return Err(self.broken(&error, Applied::Unknown)),
-        };
+        let heard = self.wire.answer(keep, &mut |said: Said| notices(said.notice()));
+        self.settled(heard, place)
+    }
+
+    /// What was heard on the way to the server's being ready, as an answer or an error.
+    pub(crate) fn settled(
+        &mut self,
+        heard: io::Result<Answer>,
+        place: impl FnOnce(&Said) -> Option<usize>,
+    ) -> Result<Answer, Error> {
+        let answer = heard.map_err(|error| self.broken(&error, Applied::Unknown))?;
         self.transaction = answer.transaction;
         match answer.error {
             None => Ok(answer),
@@ -231,6 +248,20 @@ impl Session {
             ),
         )
     }
+}
+
+/// Refuses what no request has room for.
+pub(crate) fn can_be_sent(sql: &[u8]) -> Result<(), Error> {
+    if let Some(at) = memchr::memchr(0, sql) {
+        return Err(Error::new(Class::Syntax, "there is a NUL byte in the statement").at(at));
+    }
+    if sql.len() > STATEMENT_BYTES_MAX {
+        return Err(Error::new(
+            Class::Resource,
+            format!("the statement has {} bytes, and PostgreSQL takes {STATEMENT_BYTES_MAX}", sql.len()),
+        ));
+    }
+    Ok(())
 }
 
 /// The number before the first dot of a version such as `15.14 (Debian …)`, `18beta1` or `9.6.24`.
@@ -301,19 +332,12 @@ impl Connection for Session {
     }
 
     fn execute(&mut self, sql: &[u8], notices: Notices<'_>) -> Result<Outcome, Error> {
-        if let Some(at) = memchr::memchr(0, sql) {
-            return Err(Error::new(Class::Syntax, "there is a NUL byte in the statement").at(at));
-        }
-        if sql.len() > STATEMENT_BYTES_MAX {
-            return Err(Error::new(
-                Class::Resource,
-                format!("the statement has {} bytes, and PostgreSQL takes {STATEMENT_BYTES_MAX}", sql.len()),
-            ));
-        }
+        can_be_sent(sql)?;
         self.ready()?;
         let mut head = std::mem::take(&mut self.buffer);
+        head.clear();
         statement_head(sql, &mut head);
-        let sent = self.wire.send_around(&mut head, sql, &STATEMENT_TAIL);
+        let sent = self.wire.send_around(&mut head, sql, &[&STATEMENT_TAIL[..], &SYNC].concat());
         self.buffer = head;
         sent.map_err(|error| self.broken(&error, Applied::Unknown))?;
         let answer = self.answer(sql, false, notices)?;
@@ -392,6 +416,10 @@ impl Connection for Session {
     }
 
     fn judge(&mut self) -> Option<&mut dyn Judge> {
+        Some(self)
+    }
+
+    fn batch(&mut self) -> Option<&mut dyn Batch> {
         Some(self)
     }
 }

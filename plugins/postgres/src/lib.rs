@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 mod auth;
+mod batch;
 mod cancel;
 mod connect;
 mod connection;
@@ -34,6 +35,7 @@ impl Driver for Postgres {
         Facts::TRANSACTIONAL_DDL.with(Facts::ERROR_POSITION).with(Facts::CANCEL).with(Facts::NOTICES);
     const HAS_LOAD: bool = true;
     const HAS_JUDGE: bool = true;
+    const HAS_BATCH: bool = true;
     type Connection = Session;
     type Splitter = PostgresSplitter;
 

@@ -3,7 +3,7 @@
 use crate::connection::{Session, rows_of};
 use crate::error::Said;
 use crate::place;
-use crate::wire::query;
+use crate::wire::{SYNC, query};
 use postgres_protocol::message::backend::Message;
 use runsheet_sdk::{Applied, Class, Error, Failure, LoadRows, Notice, Notices, Outcome};
 
@@ -41,7 +41,7 @@ impl Session {
         self.buffer.extend_from_slice(&u32::try_from(4 + reason.len()).unwrap_or(u32::MAX).to_be_bytes());
         self.buffer.extend_from_slice(reason);
         // The Sync that was sent with the statement was dropped while the server waited.
-        self.buffer.extend_from_slice(&[b'S', 0, 0, 0, 4]);
+        self.buffer.extend_from_slice(&SYNC);
         let buffer = std::mem::take(&mut self.buffer);
         self.wire.send(&buffer).map_err(|error| self.broken(&error, Applied::No))?;
         match self.answer(b"", false, &mut |_| {}) {

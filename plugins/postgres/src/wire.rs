@@ -21,6 +21,13 @@ pub(crate) struct Wire {
     chunk: Vec<u8>,
 }
 
+/// What the server says on the way to being ready again.
+pub(crate) enum Word {
+    Notice(Said),
+    /// A statement has run; its command tag.
+    Done(String),
+}
+
 /// What came of a request, before the server was ready again.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
@@ -134,6 +141,16 @@ impl Wire {
 
     /// Reads until the server is ready, or waits for rows. Rows are kept only where `keep` says so.
     pub fn answer(&mut self, keep: bool, notices: &mut dyn FnMut(Said)) -> io::Result<Answer> {
+        let mut last = String::new();
+        let answer = self.words(keep, &mut |word| match word {
+            Word::Notice(said) => notices(said),
+            Word::Done(tag) => last = tag,
+        })?;
+        Ok(Answer { tag: last, ..answer })
+    }
+
+    /// The same for a request of several statements: what is said of each, as it comes. The answer's own tag stays empty.
+    pub fn words(&mut self, keep: bool, say: &mut dyn FnMut(Word)) -> io::Result<Answer> {
         let mut answer = Answer::default();
         loop {
             if !keep {
@@ -149,7 +166,7 @@ impl Wire {
                     };
                     return Ok(answer);
                 }
-                Message::CommandComplete(complete) => answer.tag = complete.tag()?.to_owned(),
+                Message::CommandComplete(complete) => say(Word::Done(complete.tag()?.to_owned())),
                 Message::ErrorResponse(error) => {
                     let said = Said::read(error.fields());
                     let fatal = said.is_fatal();
@@ -159,7 +176,7 @@ impl Wire {
                         return Ok(answer);
                     }
                 }
-                Message::NoticeResponse(notice) => notices(Said::read(notice.fields())),
+                Message::NoticeResponse(notice) => say(Word::Notice(Said::read(notice.fields()))),
                 Message::DataRow(row) if keep => answer.rows.push(cells(&row)?),
                 Message::CopyInResponse(_) => {
                     answer.copy_in = true;
@@ -200,17 +217,18 @@ pub(crate) fn lost(error: &io::Error, applied: Applied) -> Error {
     Error::lost(format!("the connection to the server was lost: {error}"), applied)
 }
 
-/// What stands behind a statement in its request: Bind without parameters, Execute without a limit of rows, Sync.
-pub(crate) const STATEMENT_TAIL: [u8; 31] = [
+/// What stands behind a statement in its request: Bind without parameters, Execute without a limit of rows.
+pub(crate) const STATEMENT_TAIL: [u8; 26] = [
     0, 0, 0, // The statement's end, and no types of parameters.
     b'B', 0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, //
-    b'E', 0, 0, 0, 9, 0, 0, 0, 0, 0, //
-    b'S', 0, 0, 0, 4,
+    b'E', 0, 0, 0, 9, 0, 0, 0, 0, 0,
 ];
+
+/// Sync: the server answers that it is ready, and takes up again what it passed over since an error.
+pub(crate) const SYNC: [u8; 5] = [b'S', 0, 0, 0, 4];
 
 /// What stands before a statement in a request that the server refuses where it is more than one: Parse, without a name.
 pub(crate) fn statement_head(sql: &[u8], out: &mut Vec<u8>) {
-    out.clear();
     out.push(b'P');
     let length = 4 + 1 + sql.len() + 1 + 2;
     out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
