@@ -9,7 +9,7 @@ use crate::split::{MySqlSplitter, Strings};
 use crate::{error, judge, ledger, lock, warnings};
 use runsheet_network::Deadline;
 use runsheet_sdk::{
-    Applied, Canceler, Class, Connection, Error, Failure, Flags, Identity, Judge, Kind, Mark, Notices,
+    Applied, Batch, Canceler, Class, Connection, Error, Failure, Flags, Identity, Judge, Kind, Mark, Notices,
     Outcome, Split, Splitter, Transaction, TryLock,
 };
 use std::time::Duration;
@@ -28,8 +28,10 @@ pub struct Session {
     lost: bool,
     /// A statement was larger than the server takes from this session.
     outgrown: bool,
-    /// The warnings of the last statement were read, so that ROW_COUNT() does not know any more what it did.
-    row_count_is_gone: bool,
+    /// Something was asked since the last statement, so that ROW_COUNT() does not know any more what it did.
+    counts_are_gone: bool,
+    /// A statement of this sheet had warnings whose texts are wanted: they are kept only for a statement that none follows.
+    has_warned: bool,
     pub(crate) holds_lock: bool,
     pub(crate) ledger_is_known: bool,
     pub(crate) judging: judge::State,
@@ -68,7 +70,8 @@ impl Session {
             rolled_back: None,
             lost: false,
             outgrown: false,
-            row_count_is_gone: false,
+            counts_are_gone: false,
+            has_warned: false,
             holds_lock: false,
             ledger_is_known: false,
             judging: judge::State::default(),
@@ -156,6 +159,52 @@ impl Session {
         Ok(self.query(sql)?.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
     }
 
+    /// How large a request may be.
+    pub(crate) fn room(&self) -> usize {
+        // The command's own byte, and one that the server never fills.
+        self.server.packet_bytes_max.saturating_sub(2)
+    }
+
+    /// Remembers that something was asked which the sheet does not know of.
+    pub(crate) fn forget_counts(&mut self) {
+        self.counts_are_gone = true;
+    }
+
+    /// Refuses a statement that asks what the one before it did, where the server does not know that any more.
+    pub(crate) fn may_count(&mut self, sql: &[u8]) -> Result<(), Error> {
+        if std::mem::take(&mut self.counts_are_gone) { warnings::refuse_counts(sql) } else { Ok(()) }
+    }
+
+    /// Whether statements are to go alone, because what the server notes about them is to be read.
+    pub(crate) fn has_warned(&self) -> bool {
+        self.has_warned
+    }
+
+    /// Remembers that.
+    pub(crate) fn expect_warnings(&mut self) {
+        self.has_warned = self.options.reads_warnings;
+    }
+
+    /// Sends several statements in one request.
+    pub(crate) fn ask_several(&mut self, statements: &[u8]) -> Result<(), Error> {
+        self.ready()?;
+        let asked = self.client.take_several(true).and_then(|()| self.client.ask(statements));
+        asked.map_err(|fault| self.failed(fault, b""))
+    }
+
+    /// The answer to the next of them, and whether there is one more behind it.
+    pub(crate) fn next_of_several(&mut self, statement: &[u8]) -> Result<(Answer, bool), Error> {
+        self.client.next_answer().map_err(|fault| self.failed(fault, statement))
+    }
+
+    /// From here on a request is one statement again.
+    pub(crate) fn end_several(&mut self) -> Result<(), Error> {
+        self.client.take_several(false).map_err(|fault| {
+            let error = self.failed(fault, b"");
+            self.give_up(Error { failure: Failure::Lost, applied: Applied::Unknown, ..error })
+        })
+    }
+
     /// What the statement is. Whether it is one, the server says: it takes no more than one in a request.
     fn classified(&self, sql: &[u8]) -> Result<(Kind, Flags, usize), Error> {
         let mut splitter = MySqlSplitter::for_statement(!self.client.no_backslash_escapes());
@@ -174,20 +223,21 @@ impl Session {
     }
 
     /// Says what the server has noted about a statement that ended well.
-    fn noted(&mut self, warnings: u16, notices: Notices<'_>) -> Result<(), Error> {
+    pub(crate) fn noted(&mut self, warnings: u16, notices: Notices<'_>) -> Result<(), Error> {
         if warnings == 0 {
             return Ok(());
         }
         if !self.options.reads_warnings {
-            warnings::count(warnings, notices);
+            warnings::count(warnings, "which were not read (`warnings` of the instance)", notices);
             return Ok(());
         }
-        self.row_count_is_gone = true;
+        self.has_warned = true;
+        self.counts_are_gone = true;
         warnings::say(self, warnings, None, notices)
     }
 
     /// Finds out what a failed statement has left: what the server notes about it, and whether the transaction is still there.
-    fn look_after(&mut self, error: Error, was_open: bool, notices: Notices<'_>) -> Error {
+    pub(crate) fn look_after(&mut self, error: Error, was_open: bool, notices: Notices<'_>) -> Error {
         if self.lost || warnings::say(self, 0, Some(&error), notices).is_err() {
             return error;
         }
@@ -231,6 +281,8 @@ impl Connection for Session {
             return Err(Error::lost("a new session may take larger statements than this one", Applied::No));
         }
         self.rolled_back = None;
+        self.counts_are_gone = false;
+        self.has_warned = false;
         self.holds_lock = false;
         self.ledger_is_known = false;
         self.judging.reset();
@@ -260,8 +312,7 @@ impl Connection for Session {
     }
 
     fn execute(&mut self, sql: &[u8], notices: Notices<'_>) -> Result<Outcome, Error> {
-        // The command's own byte, and one that the server never fills.
-        let room = self.server.packet_bytes_max.saturating_sub(2);
+        let room = self.room();
         if sql.len() > room {
             let message = format!(
                 "the statement has {} bytes, and the server takes {room} (max_allowed_packet)",
@@ -278,8 +329,10 @@ impl Connection for Session {
             Kind::Begin | Kind::Rollback => self.rolled_back = None,
             _ => {}
         }
-        if std::mem::take(&mut self.row_count_is_gone) && kind != Kind::Ddl {
-            warnings::refuse_row_count(sql)?;
+        if kind == Kind::Ddl {
+            self.counts_are_gone = false;
+        } else {
+            self.may_count(sql)?;
         }
         let was_open = self.in_transaction();
         let answer = match self.exchange(sql.get(..end).unwrap_or(sql), false) {
@@ -355,6 +408,10 @@ impl Connection for Session {
     }
 
     fn judge(&mut self) -> Option<&mut dyn Judge> {
+        Some(self)
+    }
+
+    fn batch(&mut self) -> Option<&mut dyn Batch> {
         Some(self)
     }
 }

@@ -2,6 +2,7 @@
 //! transaction, several statements in one request, files of this machine) is hidden by the clients that exist.
 #![deny(unsafe_code)]
 
+mod batch;
 mod cancel;
 mod client;
 mod connect;
@@ -32,6 +33,7 @@ impl Driver for MySql {
     const FACTS: Facts =
         Facts::CANCEL.with(Facts::NOTICES).with(Facts::ERROR_POSITION).with(Facts::UNSAFE_TABLES);
     const HAS_JUDGE: bool = true;
+    const HAS_BATCH: bool = true;
     type Connection = Session;
     type Splitter = MySqlSplitter;
 

@@ -33,12 +33,9 @@ pub(crate) fn say(
     Ok(())
 }
 
-/// Says no more than how many there are, which takes no question.
-pub(crate) fn count(counted: u16, notices: Notices<'_>) {
-    notices(warning(format!(
-        "{}{counted} warnings, which were not read (`warnings` of the instance)",
-        least(counted)
-    )));
+/// Says no more than how many there are, which takes no question, and why they are not read.
+pub(crate) fn count(counted: u16, why: &str, notices: Notices<'_>) {
+    notices(warning(format!("{}{counted} warnings, {why}", least(counted))));
 }
 
 fn warning(message: String) -> Notice {
@@ -50,24 +47,24 @@ fn least(counted: u16) -> &'static str {
     if counted == u16::MAX { "at least " } else { "" }
 }
 
-/// Refuses a statement that would be told another row count than the statement before it has left.
-pub(crate) fn refuse_row_count(sql: &[u8]) -> Result<(), Error> {
-    match row_count(sql) {
-        None => Ok(()),
-        Some(at) => Err(Error::new(
-            Class::Unsupported,
-            "ROW_COUNT() would say -1 here, because the warnings of the statement before were read",
-        )
-        .at(at)
-        .hint(
-            "Put both statements into one block or procedure, or set warnings = \"counted\" on the instance",
-        )),
-    }
+/// Refuses a statement that would be told other counts than the statement before it has left.
+pub(crate) fn refuse_counts(sql: &[u8]) -> Result<(), Error> {
+    let Some(at) = counts(sql) else { return Ok(()) };
+    let message = "ROW_COUNT() and FOUND_ROWS() would not say here what the statement before it did, because the driver has asked the server \
+                   something in between";
+    Err(Error::new(Class::Unsupported, message).at(at).hint(
+        "Put both statements into one block or procedure. Where it was about warnings, warnings = \"counted\" on the instance lets them be",
+    ))
 }
 
-/// Where a statement calls ROW_COUNT(), outside quotes.
-fn row_count(sql: &[u8]) -> Option<usize> {
-    const NAME: &[u8] = b"row_count";
+/// Where a statement calls ROW_COUNT() or FOUND_ROWS(), outside quotes.
+fn counts(sql: &[u8]) -> Option<usize> {
+    const NAMES: [&[u8]; 2] = [b"row_count", b"found_rows"];
+    let calls = |rest: &[u8], name: &[u8]| {
+        let Some((head, behind)) = rest.split_at_checked(name.len()) else { return false };
+        head.eq_ignore_ascii_case(name)
+            && behind.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'(')
+    };
     let mut at = 0;
     let mut quote = None;
     while let Some(byte) = sql.get(at).copied() {
@@ -76,10 +73,9 @@ fn row_count(sql: &[u8]) -> Option<usize> {
             Some(end) if byte == end => quote = None,
             Some(_) => {}
             None if matches!(byte, b'\'' | b'"' | b'`') => quote = Some(byte),
-            None if byte.eq_ignore_ascii_case(&b'r') => {
-                let (name, behind) = sql.get(at..)?.split_at_checked(NAME.len())?;
-                let called = behind.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'(');
-                if name.eq_ignore_ascii_case(NAME) && called {
+            None if matches!(byte, b'r' | b'R' | b'f' | b'F') => {
+                let rest = sql.get(at..).unwrap_or_default();
+                if NAMES.iter().any(|name| calls(rest, name)) {
                     return Some(at);
                 }
             }
@@ -95,13 +91,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_of_row_count_is_seen_outside_quotes() {
-        assert_eq!(row_count(b"SET @n = ROW_COUNT()"), Some(9));
-        assert_eq!(row_count(b"SELECT 'it\\'s' , row_count ( )"), Some(17));
+    fn a_call_that_counts_is_seen_outside_quotes() {
+        assert_eq!(counts(b"SET @n = ROW_COUNT()"), Some(9));
+        assert_eq!(counts(b"SELECT found_rows()"), Some(7));
+        assert_eq!(counts(b"SELECT 'it\\'s' , row_count ( )"), Some(17));
         for other in
             ["SELECT 'ROW_COUNT()'", "SELECT row_counts()", "SELECT `row_count()`", "SELECT row_count", "r"]
         {
-            assert_eq!(row_count(other.as_bytes()), None, "{other}");
+            assert_eq!(counts(other.as_bytes()), None, "{other}");
         }
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Answer {
     pub warnings: u16,
     /// What the server says beside, such as `Records: 3  Duplicates: 0  Warnings: 0`.
     pub info: String,
+    /// It has said rows, whether they were asked for or not.
+    pub has_rows: bool,
     /// The rows of the last result that had some, where they were asked for.
     pub rows: Vec<Vec<Option<String>>>,
 }
@@ -84,20 +86,25 @@ impl Client {
     pub(super) fn answer(&mut self, keep: bool) -> Result<Answer, Fault> {
         let mut answer = Answer::default();
         loop {
-            let packet = self.packets.next()?;
-            if let Some(said) = error(&packet) {
-                return Err(said);
-            }
-            match packet.first() {
-                Some(&OK) => self.read_ok(packet.get(1..).unwrap_or_default(), &mut answer)?,
-                // Never agreed to; a server that asks all the same is not to be trusted with anything.
-                Some(&FILE_WANTED) => return Err(protocol("it wants a file of this machine")),
-                Some(_) => self.rows(&packet, keep, &mut answer)?,
-                None => return Err(protocol("it is empty")),
-            }
+            self.result(keep, &mut answer)?;
             if self.status & MORE_RESULTS == 0 {
                 return Ok(answer);
             }
+        }
+    }
+
+    /// Reads one result.
+    pub(super) fn result(&mut self, keep: bool, answer: &mut Answer) -> Result<(), Fault> {
+        let packet = self.packets.next()?;
+        if let Some(said) = error(&packet) {
+            return Err(said);
+        }
+        match packet.first() {
+            Some(&OK) => self.read_ok(packet.get(1..).unwrap_or_default(), answer),
+            // Never agreed to; a server that asks all the same is not to be trusted with anything.
+            Some(&FILE_WANTED) => Err(protocol("it wants a file of this machine")),
+            Some(_) => self.rows(&packet, keep, answer),
+            None => Err(protocol("it is empty")),
         }
     }
 
@@ -135,6 +142,7 @@ impl Client {
     }
 
     fn rows(&mut self, head: &[u8], keep: bool, answer: &mut Answer) -> Result<(), Fault> {
+        answer.has_rows = true;
         let columns = Fields(head).packed()?.ok_or_else(|| protocol("no number of columns"))?;
         for _ in 0..columns {
             self.packets.next()?;

@@ -20,6 +20,7 @@ const QUIT: u8 = 0x01;
 const USE: u8 = 0x02;
 const QUERY: u8 = 0x03;
 const PING: u8 = 0x0E;
+const SET_OPTION: u8 = 0x1B;
 const RESET: u8 = 0x1F;
 
 /// What the server says of the session with every answer.
@@ -97,6 +98,24 @@ impl Client {
     pub fn query(&mut self, sql: &[u8], keep: bool) -> Result<Answer, Fault> {
         self.packets.command(QUERY, sql)?;
         self.answer(keep)
+    }
+
+    /// Lets a request have several statements from here on, or not any more.
+    pub fn take_several(&mut self, several: bool) -> Result<(), Fault> {
+        self.packets.command(SET_OPTION, &u16::from(!several).to_le_bytes())?;
+        answer::error(&self.packets.next()?).map_or(Ok(()), Err)
+    }
+
+    /// Sends several statements, each of which [`Self::next_answer`] answers.
+    pub fn ask(&mut self, statements: &[u8]) -> Result<(), Fault> {
+        Ok(self.packets.command(QUERY, statements)?)
+    }
+
+    /// The next answer, and whether there is one more behind it.
+    pub fn next_answer(&mut self) -> Result<(Answer, bool), Fault> {
+        let mut answer = Answer::default();
+        self.result(false, &mut answer)?;
+        Ok((answer, self.status & MORE_RESULTS != 0))
     }
 
     /// Changes the database.

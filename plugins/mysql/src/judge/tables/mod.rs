@@ -116,6 +116,7 @@ fn counts(sql: &[u8], dialect: Dialect) -> Option<&'static str> {
 
 fn ask(session: &mut Session, question: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
     session.judging.tables.asked += 1;
+    session.forget_counts();
     session.query(question)
 }
 
