@@ -7,7 +7,7 @@ use runsheet_sdk::Notice;
 use std::time::{Duration, Instant};
 
 /// Statements that get an entry of their own; after them an entry stands for a row of them.
-const STATEMENTS_SINGLE_MAX: u64 = 1_000;
+const STATEMENTS_SINGLE_MAX: u64 = 100;
 /// How many statements such an entry stands for.
 const STATEMENTS_TOGETHER: u64 = 1_000;
 /// Notices that are kept for one run.
@@ -57,37 +57,54 @@ impl Journal {
         self.entry(LogEntry::Note { text: text.into() });
     }
 
+    /// Whether the next statement gets an entry of its own, with its own time.
+    pub(super) fn tells_each(&self) -> bool {
+        self.statements < STATEMENTS_SINGLE_MAX
+    }
+
     /// Adds a statement that ended well.
     pub(super) fn statement(&mut self, statement: &Statement<'_>, affected_rows: u64, took: Duration) {
-        self.statements += 1;
+        self.statements(statement, statement.number, affected_rows, took);
+    }
+
+    /// Adds statements that ended well, one behind the other up to the number `last`, and all together in this time.
+    pub(super) fn statements(
+        &mut self,
+        first: &Statement<'_>,
+        last: u64,
+        affected_rows: u64,
+        took: Duration,
+    ) {
+        let single = self.tells_each();
+        self.statements += last + 1 - first.number;
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        if self.statements > STATEMENTS_SINGLE_MAX && self.join(statement.number, affected_rows, micros) {
+        if !single && self.join(first.number, last, affected_rows, micros) {
             return;
         }
         let entry = LogEntry::Statements {
-            first: statement.number,
-            last: statement.number,
-            line: statement.line,
-            kind: statement.kind.word().to_owned(),
-            excerpt: statement.excerpt(),
+            first: first.number,
+            last,
+            line: first.line,
+            kind: first.kind.word().to_owned(),
+            excerpt: first.excerpt(),
             affected_rows,
             micros,
         };
-        if self.statements > STATEMENTS_SINGLE_MAX {
+        if single {
+            self.push(entry);
+        } else {
             self.close_together();
             self.together = Some(entry);
-        } else {
-            self.push(entry);
         }
     }
 
-    /// Puts a statement to the row that is being made, if it is the next and the row is not full.
-    fn join(&mut self, number: u64, rows: u64, time: u64) -> bool {
+    /// Puts statements to the row that is being made, if they are the next and the row is not full.
+    fn join(&mut self, begin: u64, end: u64, rows: u64, time: u64) -> bool {
         match &mut self.together {
             Some(LogEntry::Statements { first, last, affected_rows, micros, .. })
-                if number == *last + 1 && number - *first < STATEMENTS_TOGETHER =>
+                if begin == *last + 1 && begin - *first < STATEMENTS_TOGETHER =>
             {
-                *last = number;
+                *last = end;
                 *affected_rows += rows;
                 *micros += time;
                 true

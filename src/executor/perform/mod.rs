@@ -2,6 +2,7 @@
 //! others are passed over.
 
 mod alone;
+mod batch;
 mod ending;
 mod transaction;
 
@@ -16,6 +17,7 @@ use crate::report::ErrorReport;
 use crate::sheet::{Fault, Pieces, PiecesError, Placement, Segmenter, Statement, Survey};
 use crate::store::{self, IntentEnd, LogEntry, Store};
 use alone::Settled;
+use batch::Batch;
 use runsheet_sdk::{Error, Failure, Flags, Kind, Mark, Outcome};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -79,6 +81,8 @@ pub(super) struct Performer<'a> {
     marked: BTreeMap<u32, Mark>,
     recorded: Recorded,
     open: Option<Open>,
+    /// Statements of the open segment that are not sent yet.
+    batch: Batch,
     /// Rows that follow belong to a load that is passed over.
     passing_rows: bool,
     /// Rows that follow end the transaction.
@@ -111,6 +115,7 @@ impl<'a> Performer<'a> {
             ledger,
             recorded,
             open: None,
+            batch: Batch::default(),
             passing_rows: false,
             closes_with_rows: false,
             rows_begin: None,
@@ -162,6 +167,10 @@ impl<'a> Performer<'a> {
                 self.commit()?;
             }
             self.stop_if_wanted()?;
+            if self.waits(&statement, placement)? {
+                continue;
+            }
+            self.send_waiting()?;
             self.watch(&statement);
             self.one(&statement, placement)?;
             load = Instant::now();

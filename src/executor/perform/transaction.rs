@@ -39,6 +39,7 @@ impl Performer<'_> {
 
     /// Commits the open segment, if one is, together with its mark.
     pub(super) fn commit(&mut self) -> Result<(), Halt> {
+        self.send_waiting()?;
         let Some(open) = self.open else { return Ok(()) };
         if self.job.stop.wanted() == Wanted::Cancel {
             return Err(self.canceled());
@@ -95,7 +96,7 @@ impl Performer<'_> {
 
     /// Where the engine has tables without transactions: what changes one is recorded first, since a rollback, or a crash
     /// in the middle, would leave it behind.
-    fn vet(&mut self, statement: &Statement<'_>) -> Result<(), Halt> {
+    pub(super) fn vet(&mut self, statement: &Statement<'_>) -> Result<(), Halt> {
         let may_be_unsafe = self.job.instance.driver.facts().has(Facts::UNSAFE_TABLES);
         let Some(open) = self.open else { return Ok(()) };
         if !may_be_unsafe || open.not_undone.is_some() || !matches!(statement.kind, Kind::Dml | Kind::Load) {
