@@ -2,6 +2,9 @@
 
 use super::{Dialect, Maker};
 
+/// Rows of which the later ones are sent in batches.
+const MANY_ROWS: u64 = 150;
+
 impl Maker<'_> {
     /// The first sheet. No statement after it can be repeated without being seen: `trace` has no key of the sheet's own, `counter` counts.
     pub(super) fn tables(&self) -> &'static str {
@@ -35,6 +38,13 @@ impl Maker<'_> {
                     self.traced(number);
                 }
                 self.put("COMMIT");
+            }
+            // So many that they go to the server together; each in a transaction of its own would say nothing new.
+            2 if !self.sheet.alone && !self.plain && self.random.chance(15) => {
+                for _ in 0..MANY_ROWS + self.random.below(MANY_ROWS) {
+                    self.put(format!("INSERT INTO trace (id) VALUES ({number})"));
+                    self.traced(number);
+                }
             }
             _ => {
                 self.put(format!("INSERT INTO trace (id) VALUES ({number})"));
