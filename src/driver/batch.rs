@@ -20,11 +20,7 @@ impl Connection {
     }
 
     /// Runs statements one behind the other in the open transaction. A notice comes with the index of its statement.
-    pub fn execute_batch(
-        &mut self,
-        statements: &[&[u8]],
-        notices: &mut dyn FnMut(usize, Notice),
-    ) -> Batched {
+    pub fn execute_batch(&mut self, statements: &[&[u8]], notices: &mut dyn FnMut(usize, Notice)) -> Batched {
         let Some(execute) = self.extensions.batch.and_then(|table| table.execute) else {
             return Batched { outcomes: Vec::new(), error: Some(missing("rsd.batch/1")) };
         };

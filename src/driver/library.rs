@@ -6,8 +6,8 @@ use super::splitter::Splitter;
 use super::trust;
 use libloading::os::unix::{Library as Mapped, RTLD_LOCAL, RTLD_NOW};
 use runsheet_sdk::abi::{
-    RSD_ABI_MINOR, RSD_FAILED, RSD_OK, rsd_batch, rsd_driver, rsd_entry, rsd_host, rsd_judge, rsd_ledger, rsd_load,
-    rsd_lock, rsd_open_args, rsd_option, rsd_split, rsd_str,
+    RSD_ABI_MINOR, RSD_FAILED, RSD_OK, rsd_batch, rsd_driver, rsd_entry, rsd_host, rsd_judge, rsd_ledger,
+    rsd_load, rsd_lock, rsd_open_args, rsd_option, rsd_split, rsd_str,
 };
 use runsheet_sdk::sink::{Collected, size};
 use runsheet_sdk::text::{lend, string};

@@ -4,6 +4,7 @@
 use crate::driver::Splitter;
 use runsheet_sdk::{Class, Error, Flags, Kind, Piece, Split};
 use std::io::Read;
+use std::ops::Range;
 
 /// How much is read at a time.
 const CHUNK: usize = 256 * 1024;
@@ -83,6 +84,9 @@ impl Statement<'_> {
 }
 
 fn characters(bytes: &[u8]) -> u64 {
+    if bytes.is_ascii() {
+        return bytes.len() as u64;
+    }
     String::from_utf8_lossy(bytes).chars().count() as u64
 }
 
@@ -118,6 +122,48 @@ fn around(text: &str, column: u64) -> String {
     }
 }
 
+/// A piece whose text lies in a buffer.
+struct Located {
+    number: u64,
+    kind: Kind,
+    flags: Flags,
+    offset: u64,
+    line: u64,
+    lead_column: u64,
+    lead: Range<usize>,
+    text: Range<usize>,
+}
+
+impl Located {
+    fn in_buffer<'b>(&self, buffer: &'b [u8]) -> Statement<'b> {
+        let Self { number, kind, flags, offset, line, lead_column, .. } = *self;
+        let bytes = |range: &Range<usize>| buffer.get(range.clone()).unwrap_or_default();
+        Statement {
+            number,
+            kind,
+            flags,
+            offset,
+            line,
+            lead: bytes(&self.lead),
+            lead_column,
+            text: bytes(&self.text),
+        }
+    }
+}
+
+/// Pieces that were read at once, with their text.
+pub struct Chunk {
+    buffer: Vec<u8>,
+    pieces: Vec<Located>,
+}
+
+impl Chunk {
+    /// They, in their order.
+    pub fn statements(&self) -> impl Iterator<Item = Statement<'_>> {
+        self.pieces.iter().map(|piece| piece.in_buffer(&self.buffer))
+    }
+}
+
 /// A sheet being read.
 pub struct Pieces<R> {
     source: R,
@@ -126,12 +172,26 @@ pub struct Pieces<R> {
     /// Where in the buffer the next piece is looked for.
     begin: usize,
     ended: bool,
+    next: Next,
     /// The byte of the sheet at `begin`, and its line.
     offset: u64,
     line: u64,
     /// The characters of that line before `begin`.
     column: u64,
     number: u64,
+}
+
+/// What the next look at the sheet begins with.
+#[derive(Debug)]
+enum Next {
+    /// The splitter is asked.
+    Piece,
+    /// The splitter has asked for more than what is in the buffer.
+    Fill,
+    /// There is no further piece.
+    End,
+    /// What came behind the last chunk.
+    Failed(PiecesError),
 }
 
 /// Why no further piece came.
@@ -157,6 +217,7 @@ impl<R: Read> Pieces<R> {
             buffer: Vec::new(),
             begin: 0,
             ended: false,
+            next: Next::Piece,
             offset: 0,
             line: 1,
             column: 0,
@@ -171,19 +232,56 @@ impl<R: Read> Pieces<R> {
 
     /// The next piece, or none at the sheet's end.
     pub fn advance(&mut self) -> Result<Option<Statement<'_>>, PiecesError> {
-        let piece = loop {
-            let text = self.buffer.get(self.begin..).unwrap_or_default();
-            match self.splitter.next(text, self.ended) {
-                Ok(Split::Piece(piece)) => break piece,
-                Ok(Split::End) => return Ok(None),
-                Ok(Split::More) => self.fill()?,
-                Err(error) => return Err(self.fault(error)),
-            }
-        };
-        Ok(Some(self.take(piece)))
+        Ok(self.step()?.map(|located| located.in_buffer(&self.buffer)))
     }
 
-    fn take(&mut self, piece: Piece) -> Statement<'_> {
+    /// The next pieces, as many as lie whole in what was read at once, or none at the sheet's end.
+    pub fn chunk(&mut self) -> Result<Option<Chunk>, PiecesError> {
+        let Some(first) = self.step()? else { return Ok(None) };
+        let mut pieces = vec![first];
+        self.next = loop {
+            match self.look() {
+                Ok(piece) => pieces.push(self.locate(piece)),
+                Err(next) => break next,
+            }
+        };
+        // What is behind the last one begins the next buffer.
+        let rest = self.buffer.split_off(self.begin);
+        self.begin = 0;
+        Ok(Some(Chunk { buffer: std::mem::replace(&mut self.buffer, rest), pieces }))
+    }
+
+    fn step(&mut self) -> Result<Option<Located>, PiecesError> {
+        loop {
+            match std::mem::replace(&mut self.next, Next::Piece) {
+                Next::Fill => self.fill()?,
+                Next::Piece => {}
+                Next::End => {
+                    self.next = Next::End;
+                    return Ok(None);
+                }
+                Next::Failed(error) => return Err(error),
+            }
+            match self.look() {
+                Ok(piece) => return Ok(Some(self.locate(piece))),
+                Err(next) => self.next = next,
+            }
+        }
+    }
+
+    /// Asks the splitter.
+    fn look(&mut self) -> Result<Piece, Next> {
+        let text = self.buffer.get(self.begin..).unwrap_or_default();
+        match self.splitter.next(text, self.ended) {
+            Ok(Split::Piece(piece)) => Ok(piece),
+            Ok(Split::End) => Err(Next::End),
+            Ok(Split::More) => Err(Next::Fill),
+            Err(error) => Err(Next::Failed(self.fault(error))),
+        }
+    }
+
+    /// Counts a piece, and what stands before it.
+    fn locate(&mut self, piece: Piece) -> Located {
         let text = self.buffer.get(self.begin..).unwrap_or_default();
         let gap = text.get(..piece.start).unwrap_or_default();
         let line = self.line + newlines(gap);
@@ -199,15 +297,16 @@ impl<R: Read> Pieces<R> {
         self.offset += piece.consumed as u64;
         let (start, end) = (self.begin + piece.start, self.begin + piece.end);
         self.begin += piece.consumed;
-        Statement {
+        let (lead, text) = (start - lead_length..start, start..end);
+        Located {
             number: self.number,
             kind: piece.kind,
             flags: piece.flags,
             offset,
             line,
-            lead: self.buffer.get(start - lead_length..start).unwrap_or_default(),
             lead_column,
-            text: self.buffer.get(start..end).unwrap_or_default(),
+            lead,
+            text,
         }
     }
 

@@ -8,11 +8,12 @@ impl Batch for Session {
     fn execute(&mut self, statements: &[&[u8]], answers: Answers<'_>) -> Result<(), Error> {
         for statement in statements {
             let mut notices = Vec::new();
-            let outcome = Connection::execute(self, statement, &mut |notice| notices.push(Answer::Notice(notice)))
-                .map_err(|error| match self.fault(Fault::BatchUnplaced) {
-                    true => Error { position: None, ..error },
-                    false => error,
-                })?;
+            let outcome =
+                Connection::execute(self, statement, &mut |notice| notices.push(Answer::Notice(notice)))
+                    .map_err(|error| match self.fault(Fault::BatchUnplaced) {
+                        true => Error { position: None, ..error },
+                        false => error,
+                    })?;
             let outcome = match self.fault(Fault::BatchUncounted) {
                 true => Outcome { rows_affected: None, ..outcome },
                 false => outcome,

@@ -9,7 +9,8 @@ use crate::server::{Database, Presence, SERVER, Woken, hold};
 use crate::settings::Options;
 use crate::transaction::Transaction;
 use runsheet_sdk::{
-    Applied, Batch, Canceler, Class, Connection, Error, Identity, Judge, LoadRows, Mark, Notices, Outcome, TryLock,
+    Applied, Batch, Canceler, Class, Connection, Error, Identity, Judge, LoadRows, Mark, Notices, Outcome,
+    TryLock,
 };
 use std::collections::HashSet;
 use std::sync::Arc;

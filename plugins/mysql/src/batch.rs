@@ -91,7 +91,11 @@ impl Session {
     fn noted_too_late(&mut self, counted: u16, notices: Notices<'_>) {
         if counted > 0 {
             self.expect_warnings();
-            warnings::count(counted, "which the server has not kept, because other statements came behind it", notices);
+            warnings::count(
+                counted,
+                "which the server has not kept, because other statements came behind it",
+                notices,
+            );
         }
     }
 }

@@ -42,7 +42,8 @@ impl Session {
         let answer = self.settled(heard, |said| place::in_statement(said, at_work, utf8))?;
         if answer.copy_in {
             // What was sent behind it has become its rows.
-            let why = "a statement of a batch waits for rows, which none of it may; its transaction is given up";
+            let why =
+                "a statement of a batch waits for rows, which none of it may; its transaction is given up";
             return Err(self.give_up(Error::lost(why, Applied::No)));
         }
         Ok(())

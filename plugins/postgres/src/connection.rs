@@ -11,8 +11,8 @@ use crate::{ledger, lock, place, pooler};
 use postgres_protocol::message::backend::Message;
 use runsheet_network::Deadline;
 use runsheet_sdk::{
-    Applied, Batch, Canceler, Class, Connection, Error, Failure, Identity, Judge, Kind, LoadRows, Mark, Notices,
-    Outcome, Split, Splitter, Transaction, TryLock,
+    Applied, Batch, Canceler, Class, Connection, Error, Failure, Identity, Judge, Kind, LoadRows, Mark,
+    Notices, Outcome, Split, Splitter, Transaction, TryLock,
 };
 use std::collections::HashMap;
 use std::io;

@@ -20,7 +20,8 @@ pub mod sink;
 pub mod text;
 
 pub use driver::{
-    Answer, Answers, Batch, Canceler, Connection, Driver, Judge, LoadRows, Notices, Observed, Splitter, TryLock,
+    Answer, Answers, Batch, Canceler, Connection, Driver, Judge, LoadRows, Notices, Observed, Splitter,
+    TryLock,
 };
 pub use settings::Settings;
 pub use types::{

@@ -14,7 +14,6 @@ impl Performer<'_> {
         if let Some(open) = self.open.take() {
             // An error here means that the connection is gone, and then the server rolls back.
             let _ = self.connection.rollback();
-            self.batch.clear();
             self.journal.entry(LogEntry::RolledBack { segment: open.segment, because: because.to_owned() });
         }
     }

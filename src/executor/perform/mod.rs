@@ -14,14 +14,17 @@ use super::run::{Prepared, task_key};
 use super::stop::Wanted;
 use crate::driver::Connection;
 use crate::report::ErrorReport;
-use crate::sheet::{Fault, Pieces, PiecesError, Placement, Segmenter, Statement, Survey};
+use crate::sheet::{Fault, Next, Pieces, PiecesError, Placement, Segmenter, Statement, Survey, read_ahead};
 use crate::store::{self, IntentEnd, LogEntry, Store};
 use alone::Settled;
-use batch::Batch;
+use batch::{Batch, Pace};
 use runsheet_sdk::{Error, Failure, Flags, Kind, Mark, Outcome};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::time::Instant;
+
+/// Sheets that are as large are read ahead on a thread of their own, which a small one does not pay for.
+const READ_AHEAD_BYTES: u64 = 1024 * 1024;
 
 /// What was counted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,8 +84,8 @@ pub(super) struct Performer<'a> {
     marked: BTreeMap<u32, Mark>,
     recorded: Recorded,
     open: Option<Open>,
-    /// Statements of the open segment that are not sent yet.
-    batch: Batch,
+    /// How many statements go to the server together.
+    pace: Pace,
     /// Rows that follow belong to a load that is passed over.
     passing_rows: bool,
     /// Rows that follow end the transaction.
@@ -115,7 +118,7 @@ impl<'a> Performer<'a> {
             ledger,
             recorded,
             open: None,
-            batch: Batch::default(),
+            pace: Pace::default(),
             passing_rows: false,
             closes_with_rows: false,
             rows_begin: None,
@@ -137,52 +140,66 @@ impl<'a> Performer<'a> {
 
     fn through(&mut self) -> Result<(), Halt> {
         let mut pieces = self.pieces().map_err(|error| self.sheet_fault(&error))?;
-        let mut segmenter = Segmenter::new(self.survey.head.txn_mode, self.job.instance.driver.facts());
-        let mut load = Instant::now();
         self.job.progress.begins(&self.job.sheet_path, self.survey.bytes);
-        loop {
-            let statement = match pieces.advance() {
-                Ok(Some(statement)) => statement,
-                Ok(None) => break,
-                Err(error) => return Err(self.sheet_fault(&error)),
-            };
-            if statement.kind == Kind::Rows {
-                self.rows(&statement, load)?;
-                continue;
-            }
-            let placement =
-                segmenter.place(statement.kind, statement.flags, statement.line).map_err(|message| {
-                    let (line, column, excerpt) = statement.place(0);
-                    let fault = Fault {
-                        line,
-                        column,
-                        offset: statement.offset,
-                        statement: statement.number,
-                        excerpt,
-                        message,
-                    };
-                    self.sheet_fault(&PiecesError::Sheet(fault))
-                })?;
-            if placement.ends_what_is_open() {
-                self.commit()?;
-            }
-            self.stop_if_wanted()?;
-            if self.waits(&statement, placement)? {
-                continue;
-            }
-            self.send_waiting()?;
-            self.watch(&statement);
-            self.one(&statement, placement)?;
-            load = Instant::now();
+        if self.survey.bytes < READ_AHEAD_BYTES {
+            return self.chunks(&mut || pieces.chunk());
         }
-        self.commit()?;
-        self.mark_an_empty_sheet()
+        let ended = read_ahead(pieces, |next| self.chunks(next));
+        ended.map_err(|error| self.sheet_fault(&error.into()))?
     }
 
     fn pieces(&self) -> Result<Pieces<File>, PiecesError> {
         let splitter =
             self.job.instance.driver.split(&self.job.instance.settings).map_err(PiecesError::Driver)?;
         Ok(Pieces::new(File::open(&self.job.sheet_path)?, splitter))
+    }
+
+    fn chunks(&mut self, next: Next<'_>) -> Result<(), Halt> {
+        let mut segmenter = Segmenter::new(self.survey.head.txn_mode, self.job.instance.driver.facts());
+        let mut load = Instant::now();
+        while let Some(chunk) = next().map_err(|error| self.sheet_fault(&error))? {
+            let mut batch = Batch::default();
+            for statement in chunk.statements() {
+                if statement.kind == Kind::Rows {
+                    self.rows(&statement, load)?;
+                    continue;
+                }
+                let placement = self.place(&mut segmenter, &statement)?;
+                let waits = self.may_wait(&statement, placement);
+                if !waits {
+                    self.send_waiting(&mut batch)?;
+                }
+                if placement.ends_what_is_open() {
+                    self.commit()?;
+                }
+                self.stop_if_wanted()?;
+                if waits {
+                    self.wait(&mut batch, statement)?;
+                    continue;
+                }
+                self.watch(&statement);
+                self.one(&statement, placement)?;
+                load = Instant::now();
+            }
+            self.send_waiting(&mut batch)?;
+        }
+        self.commit()?;
+        self.mark_an_empty_sheet()
+    }
+
+    fn place(&mut self, segmenter: &mut Segmenter, statement: &Statement<'_>) -> Result<Placement, Halt> {
+        segmenter.place(statement.kind, statement.flags, statement.line).map_err(|message| {
+            let (line, column, excerpt) = statement.place(0);
+            let (offset, number) = (statement.offset, statement.number);
+            self.sheet_fault(&PiecesError::Sheet(Fault {
+                line,
+                column,
+                offset,
+                statement: number,
+                excerpt,
+                message,
+            }))
+        })
     }
 
     fn watch(&self, statement: &Statement<'_>) {

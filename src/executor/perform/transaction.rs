@@ -39,7 +39,6 @@ impl Performer<'_> {
 
     /// Commits the open segment, if one is, together with its mark.
     pub(super) fn commit(&mut self) -> Result<(), Halt> {
-        self.send_waiting()?;
         let Some(open) = self.open else { return Ok(()) };
         if self.job.stop.wanted() == Wanted::Cancel {
             return Err(self.canceled());

@@ -63,7 +63,11 @@ fn batch(bench: &Bench) -> Result<()> {
                 let mut one = |text: &String| session.execute(text.as_bytes(), &mut |_| {});
                 statements.iter().map(&mut one).collect::<Result<_, _>>()?
             };
-            if commits { session.commit(&mut |_| {})? } else { session.rollback()? }
+            if commits {
+                session.commit(&mut |_| {})?
+            } else {
+                session.rollback()?
+            }
             let outcomes = outcomes.into_iter().map(|outcome| (outcome.rows_affected, outcome.tag));
             said.push(outcomes.collect::<Vec<_>>());
             left.push(bench.rows(&table)?);
@@ -115,7 +119,8 @@ fn notices(bench: &Bench) -> Result<()> {
     }
     let noisy = on(&notices.statement, &table, 1);
     let statements =
-        [inserts(bench, &table, 10_000..10_002), vec![noisy], inserts(bench, &table, 10_010..10_012)].concat();
+        [inserts(bench, &table, 10_000..10_002), vec![noisy], inserts(bench, &table, 10_010..10_012)]
+            .concat();
     let texts: Vec<&[u8]> = statements.iter().map(String::as_bytes).collect();
     let mut of = Vec::new();
     let came = session.execute_batch(&texts, &mut |index, _| of.push(index));
