@@ -1,5 +1,8 @@
 //! Statements in one go: each is parsed, bound and executed by messages of its own, so that the server takes no more than one for one, and
 //! one Sync stands behind them all. From an error on the server passes over whatever comes before the Sync.
+//!
+//! One simple query of many statements takes a quarter less time. But `current_query()`, which audit triggers keep, and what the server logs
+//! of a statement would then be the text of all of them, and a fault in the last one's syntax would be told before the first has run.
 
 use crate::connection::{Session, can_be_sent, rows_of};
 use crate::place;

@@ -1,5 +1,8 @@
 //! Statements of the open transaction that go to the server together, so that a large sheet does not wait for the way there and back at
 //! each of them. A batch is as large as the server is quick: whoever watches or cancels never waits for it for long.
+//!
+//! INSERTs of one row each are not joined into one of many rows, though PostgreSQL takes a third of the time for that: triggers and rules of
+//! a statement would come once for all, and the server would tell the place of a wrong row in a text that stands in no sheet.
 
 use super::{Halt, Performer};
 use crate::sheet::{Placement, Statement};
