@@ -77,6 +77,9 @@ fn advice(code: u16, message: &str) -> &'static str {
         3159 => "The server takes only secret connections; set `tls`",
         1290 if message.contains("read-only") || message.contains("read_only") => READ_ONLY,
         1836 => READ_ONLY,
+        1050 if message.contains("/* Partition") => {
+            "The server was killed while it made a table of this name, and left partitions of it: DROP TABLE IF EXISTS `#mysql50#TABLE#P#PARTITION` takes one away"
+        }
         _ => "",
     }
 }

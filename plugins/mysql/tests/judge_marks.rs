@@ -215,14 +215,24 @@ fn killed_at_the_log(
     session: &mut Session,
     send: impl FnOnce(&mut Session),
 ) -> Result<()> {
-    let cell = |sql: &str| -> Result<String> { Ok(server.query("", sql)?.concat().concat()) };
-    let process = fs::read_to_string(cell("SELECT @@pid_file")?)?;
-    let log = cell("SELECT @@log_bin_basename")?;
+    let log = server.query("", "SELECT @@log_bin_basename")?.concat().concat();
     let newest = server.query("", "SHOW BINARY LOGS")?.pop().context("a log")?;
     let number = newest.first().and_then(|name| name.rsplit('.').next()).context("its number")?;
+    killed_at(server, session, "write,pwrite64", &format!("{log}.{number}"), send)
+}
+
+/// Has the server die at the first of these calls that a statement makes on a file, which is named as the server names it.
+fn killed_at(
+    server: &mut MySql,
+    session: &mut Session,
+    calls: &str,
+    file: &str,
+    send: impl FnOnce(&mut Session),
+) -> Result<()> {
+    let process = fs::read_to_string(server.query("", "SELECT @@pid_file")?.concat().concat())?;
     let words = Command::new("strace")
-        .args(["-f", "-qq", "-p", process.trim(), "-P", &format!("{log}.{number}")])
-        .args(["-e", "trace=write,pwrite64", "-e", "inject=write,pwrite64:signal=KILL"])
+        .args(["-f", "-qq", "-p", process.trim(), "-P", file])
+        .args(["-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:signal=KILL")])
         .stderr(Stdio::piped())
         .spawn()?;
     wait_until("the server is traced", || {
@@ -253,6 +263,33 @@ fn an_alter_that_mariadb_completes_at_its_start_is_seen_though_its_mark_is_missi
     assert_eq!(server.query(&database, columns)?, [["2"]], "the server has completed it");
     let said = judged(&mut fenced(&server, DOMAIN, &database)?, sql, &mark, &seen)?;
     assert_eq!(said.ruling, Ruling::Applied, "{said:?}");
+    Ok(())
+}
+
+#[test]
+fn partitions_that_mariadb_leaves_without_their_table_are_put_out_of_the_way() -> Result<()> {
+    let mut server = start(Family::MariaDb, &[])?;
+    let database = server.fresh_database()?;
+    let sql = "CREATE TABLE t (a int) ENGINE=InnoDB PARTITION BY RANGE (a) (PARTITION p0 VALUES LESS THAN (1), PARTITION p1 VALUES LESS THAN (2))";
+    let mark = mark('6', 1);
+    let mut session = fenced(&server, &[], &database)?;
+    let seen = before(&mut session, sql, &mark)?;
+    killed_at(&mut server, &mut session, "open,openat", &format!("./{database}/t#P#p1.ibd"), |session| {
+        sent(session, sql, &mark, &seen).expect_err("the server died");
+    })?;
+    let mut session = fenced(&server, &[], &database)?;
+    let said = judged(&mut session, sql, &mark, &seen)?;
+    assert_eq!(said.ruling, Ruling::Repair, "{said:?}");
+    let refused = run(&mut session, sql).expect_err("a partition is in the way");
+    assert!(refused.to_string().contains("#mysql50#"), "{refused:#}");
+    run(&mut session, &said.repair)?;
+    let said = judged(&mut session, sql, &mark, &seen)?;
+    assert_eq!(said.ruling, Ruling::NotApplied, "{said:?}");
+    sent(&mut session, sql, &mark, &seen)?;
+    run(&mut session, "INSERT INTO t VALUES (0), (1)")?;
+    // Those of a table that is there are nobody's business.
+    let again = before(&mut session, sql, &mark)?;
+    assert_eq!(judged(&mut session, sql, &mark, &again)?.ruling, Ruling::NotApplied);
     Ok(())
 }
 

@@ -58,7 +58,7 @@ pub const KINDS: &[Row] = &[
         Kind::CreateTable,
         "CREATE TABLE, also LIKE",
         "whether it is there",
-        "there now and not before: applied; still not there, or there before: not applied",
+        "there now and not before: applied; still not there, or there before: not applied; not there but some of its partitions, as MariaDB leaves them when it is killed: they are dropped, where the account has PROCESS and so may see them",
     ),
     row(
         Kind::CreateTableSelect,

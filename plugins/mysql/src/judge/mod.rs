@@ -92,7 +92,7 @@ impl Session {
     }
 
     fn observed(&mut self, change: &Change, moment: &Moment) -> Result<Observed, Error> {
-        let Looked { objects, rows } = self.looked(change, moment)?;
+        let Looked { objects, rows, partitions } = self.looked(change, moment)?;
         Ok(Observed {
             server: moment.server.clone(),
             process: self.process().to_owned(),
@@ -102,6 +102,7 @@ impl Session {
             mark: None,
             objects,
             rows,
+            partitions,
         })
     }
 

@@ -33,6 +33,9 @@ pub(crate) struct Observed {
     pub objects: Vec<(Object, Seen)>,
     /// The rows of tables and partitions, by the name of the table, or of the table and its partition.
     pub rows: BTreeMap<String, Rows>,
+    /// Files of partitions of a table that is to be made, whether it is there or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<String>,
 }
 
 /// What an object is.
@@ -191,6 +194,9 @@ impl Observed {
             Rows::Some(_) => format!("{of} has rows"),
             Rows::Hidden(why) => format!("the rows of {of} cannot be seen ({why})"),
         }));
+        if !self.partitions.is_empty() {
+            parts.push(format!("files of partitions are there: {}", self.partitions.join(", ")));
+        }
         parts.join("; ")
     }
 
@@ -213,6 +219,7 @@ impl Observed {
         // What is not kept counts as not seen.
         short.objects.clear();
         short.rows.clear();
+        short.partitions.clear();
         serde_json::to_string(&short).expect("it has only texts and numbers")
     }
 

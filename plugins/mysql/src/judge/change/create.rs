@@ -67,6 +67,7 @@ fn object(reader: &mut Reader<'_>, what: &str, replaces: bool, current: &str) ->
         return Some(Change::beyond(LOADABLE));
     }
     let filled = what == "table" && is_filled(reader);
+    let partitioned = what == "table" && reader.clone().skip_to(&["partition", "like"]);
     let passes = what == "event" && passes(reader);
     if replaces {
         match what {
@@ -81,7 +82,7 @@ fn object(reader: &mut Reader<'_>, what: &str, replaces: bool, current: &str) ->
         Kind::Sequence if replaces => Kind::ReplaceTable,
         other => other,
     };
-    let create = Create { objects: vec![object], lenient, replaces, filled, passes };
+    let create = Create { objects: vec![object], lenient, replaces, filled, partitioned, passes };
     Some(Change::new(kind, Effect::Create(create)))
 }
 

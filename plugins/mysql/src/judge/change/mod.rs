@@ -51,13 +51,15 @@ pub(crate) struct Create {
     pub replaces: bool,
     /// With rows of a SELECT.
     pub filled: bool,
+    /// It has partitions, or may have: it is like another table.
+    pub partitioned: bool,
     /// It may go again by itself, as an event does that is over.
     pub passes: bool,
 }
 
 impl Create {
     fn of(objects: Vec<Object>, lenient: bool) -> Self {
-        Self { objects, lenient, replaces: false, filled: false, passes: false }
+        Self { objects, lenient, replaces: false, filled: false, partitioned: false, passes: false }
     }
 }
 

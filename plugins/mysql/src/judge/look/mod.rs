@@ -2,6 +2,7 @@
 
 mod account;
 mod named;
+mod partition;
 mod rows;
 mod table;
 
@@ -29,6 +30,8 @@ enum Depth {
 pub(super) struct Looked {
     pub objects: Vec<(Object, Seen)>,
     pub rows: BTreeMap<String, Rows>,
+    /// Files of partitions of a table that is to be made.
+    pub partitions: Vec<String>,
 }
 
 impl Looked {
@@ -60,6 +63,11 @@ pub(super) fn look(session: &mut Session, change: &Change, dialect: Dialect) -> 
         looked.objects.push((object, seen));
     }
     match &change.effect {
+        Effect::Create(create) if create.partitioned => {
+            for table in &create.objects {
+                looked.partitions.extend(partition::look(session, table)?);
+            }
+        }
         Effect::Empty { table, partitions } => {
             looked.rows = rows::look(session, table, partitions)?;
         }

@@ -29,6 +29,11 @@ pub(super) fn created(create: &Create, before: &Observed, now: &Observed) -> Ver
             list(missing)
         ));
     }
+    if there.is_empty()
+        && let Some(verdict) = parts(&missing, before, now)
+    {
+        return verdict;
+    }
     if there.is_empty() {
         let what = if missing.is_empty() {
             list(old) + " was there before"
@@ -47,6 +52,21 @@ pub(super) fn created(create: &Create, before: &Observed, now: &Observed) -> Ver
         ));
     }
     applied(format!("{} is there, and was not before", list(there)))
+}
+
+/// Partitions that were made without their table are taken away by the names of their files, since they have no other.
+fn parts(missing: &[&Object], before: &Observed, now: &Observed) -> Option<Verdict> {
+    let [table] = missing else { return None };
+    let left: Vec<String> = now
+        .partitions
+        .iter()
+        .filter(|file| !before.partitions.contains(file))
+        .map(|file| Object::new(Class::Table, &table.schema, format!("#mysql50#{file}")).sql())
+        .collect();
+    let half =
+        format!("{table} is not there, but partitions of it are, which the server made before it was killed");
+    // Where the statement is in a log that others follow, they have nothing to take away.
+    (!left.is_empty()).then(|| Verdict::repair(half, format!("DROP TABLE IF EXISTS {}", left.join(", "))))
 }
 
 /// Accounts that were made without their siblings are taken back, and all are made again.

@@ -32,6 +32,7 @@ fn observed(dialect: Dialect, process: &str, tables: &[(&str, Seen)]) -> Observe
         mark: None,
         objects: tables.iter().map(|(name, seen)| (object(name), seen.clone())).collect(),
         rows: BTreeMap::new(),
+        partitions: Vec::new(),
     }
 }
 
@@ -169,4 +170,19 @@ fn an_event_that_ends_by_itself_may_have_been_there() {
     );
     let every = "CREATE EVENT e ON SCHEDULE EVERY 1 HOUR DO SELECT 1";
     assert_eq!(ruled(every, &seen, &seen).ruling, Ruling::NotApplied);
+}
+
+#[test]
+fn only_partitions_that_came_since_are_taken_away() {
+    let sql = "CREATE TABLE a (b int) PARTITION BY HASH (b)";
+    let absent = || [("a", Seen::Absent)];
+    let with = |partitions: &[&str]| Observed {
+        partitions: partitions.iter().map(|file| (*file).to_owned()).collect(),
+        ..observed(MARIADB, "1", &absent())
+    };
+    let verdict = ruled(sql, &with(&["a#P#p0"]), &with(&["a#P#p0", "a#P#p1"]));
+    assert_eq!(verdict.ruling, Ruling::Repair);
+    assert_eq!(verdict.repair, "DROP TABLE IF EXISTS `d`.`#mysql50#a#P#p1`");
+    // Somebody may want to have back what is in the others.
+    assert_eq!(ruled(sql, &with(&["a#P#p0"]), &with(&["a#P#p0"])).ruling, Ruling::NotApplied);
 }
