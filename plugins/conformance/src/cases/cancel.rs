@@ -1,7 +1,7 @@
 //! Cancel: it stops what runs, and nothing else.
 
 use super::ledger::mark;
-use crate::bench::{Bench, CANCEL_AGAIN};
+use crate::bench::{Bench, CANCEL_AGAIN, on};
 use crate::case::{Case, Need};
 use anyhow::{Context, Result, bail, ensure};
 use runsheet::driver::Connection;
@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 const STRAY: u64 = 200;
 /// The first number of rows that may or may not be put in.
 const HIT: u64 = 1_000_000;
+/// Statements of a batch that may be hit, and the number of its first row.
+const IN_BATCH: u64 = 100;
+const BATCHED: u64 = 2_000_000;
 
 /// How long a transaction is held while another session may wait for it.
 const HELD: Duration = Duration::from_millis(50);
@@ -115,6 +118,39 @@ fn hits_nothing_else(bench: &Bench) -> Result<()> {
             }
         };
         next.with_context(|| format!("the statement after cancel {round}"))?;
+    }
+    if bench.library.extensions().contains(&"rsd.batch/1") {
+        hits_a_batch_anywhere(bench, &mut session, &table)?;
+    }
+    Ok(())
+}
+
+/// Cancels that come anywhere in a batch, between two of its statements too: it ends, as a whole or in one of them, and the next call
+/// is not hit.
+fn hits_a_batch_anywhere(bench: &Bench, session: &mut Connection, table: &str) -> Result<()> {
+    let insert = |id: u64| on(bench.target.statements.insert, table, id);
+    let begun = Instant::now();
+    bench.insert(session, table, BATCHED)?;
+    let longest = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX / IN_BATCH) * IN_BATCH;
+    let handle = session.cancel_handle();
+    for round in 1..=STRAY {
+        let statements: Vec<String> =
+            (0..IN_BATCH).map(|id| insert(BATCHED + round * IN_BATCH + id)).collect();
+        let texts: Vec<&[u8]> = statements.iter().map(String::as_bytes).collect();
+        let wait = Duration::from_micros(bench.random.below(longest));
+        session.begin().with_context(|| format!("begin of batch {round}"))?;
+        let came = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(wait);
+                handle.cancel();
+            });
+            session.execute_batch(&texts, &mut |_, _| {})
+        });
+        match came.error {
+            Some(error) => ensure!(error.failure == Failure::Canceled, "batch {round}: {error:?}"),
+            None => ensure!(came.outcomes.len() == texts.len(), "batch {round} ends before its end"),
+        }
+        session.rollback().with_context(|| format!("rollback of batch {round}"))?;
     }
     Ok(())
 }
