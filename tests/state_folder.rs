@@ -157,6 +157,19 @@ fn a_second_daemon_is_refused_and_the_first_goes_on() -> Result<()> {
     Ok(())
 }
 
+/// A command that looks whether a daemon runs holds the lock itself for a moment.
+#[test]
+fn a_daemon_that_starts_while_somebody_looks_is_not_refused() -> Result<()> {
+    let mut site = used()?;
+    let lock = fs::File::open(site.path("state/lock"))?;
+    lock.try_lock_shared()?;
+    site.start_with(&["--until-idle"])?;
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    drop(lock);
+    assert_eq!(site.wait_for_end()?, 0, "{}", site.log());
+    Ok(())
+}
+
 #[test]
 fn the_state_is_the_daemons_alone_and_the_socket_its_groups() -> Result<()> {
     let mut site = Site::on(&Engine::Sqlite, "")?;

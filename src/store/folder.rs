@@ -10,11 +10,16 @@ use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The database's name in the folder.
 pub(super) const DATABASE: &str = "runsheet.db";
 /// The lock's name.
 const LOCK: &str = "lock";
+
+/// How long the lock may be held by those who only look, and how often it is asked for meanwhile.
+const LOOK_TIME_MAX: Duration = Duration::from_millis(500);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// How much is read of who has the lock.
 const HOLDER_BYTES_MAX: u64 = 400;
@@ -46,7 +51,7 @@ impl StateFolder {
             .write(true)
             .open(&path)
             .map_err(io(&path))?;
-        match lock.try_lock() {
+        match try_lock(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
@@ -101,6 +106,19 @@ impl StateFolder {
         recovery::judge(folder)?;
         soundness::judge_to_read(folder, Self::is_taken(folder))?;
         Reader::open(&file)
+    }
+}
+
+/// Takes the lock of the folder. A command that looks whether a daemon has it holds it for a moment itself, so that it is asked for again.
+fn try_lock(lock: &File) -> Result<(), TryLockError> {
+    let begun = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOOK_TIME_MAX => {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            taken => return taken,
+        }
     }
 }
 
