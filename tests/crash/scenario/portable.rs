@@ -40,7 +40,7 @@ impl Maker<'_> {
                 self.put("COMMIT");
             }
             // So many that they go to the server together; each in a transaction of its own would say nothing new.
-            2 if !self.sheet.alone && !self.plain && self.random.chance(15) => {
+            2 if !self.sheet.alone && !self.plain && self.random.chance(30) => {
                 for _ in 0..MANY_ROWS + self.random.below(MANY_ROWS) {
                     self.put(format!("INSERT INTO trace (id) VALUES ({number})"));
                     self.traced(number);
