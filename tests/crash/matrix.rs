@@ -16,7 +16,7 @@ const FAULTS_OF_TRIAL: u64 = 8;
 /// How many of a hundred trials without a power cut have their site on the disk all the same.
 const ON_DISK: u64 = 20;
 /// How many trials are aimed at one kind of fault until it comes.
-const AIMED_MAX: u64 = 40;
+const AIMED_MAX: u64 = 150;
 
 /// Runs an engine's trials, and gives what was found.
 pub fn engine(name: &str, options: &Options) -> Result<Tally> {
