@@ -33,9 +33,10 @@ pub(crate) struct Observed {
     pub objects: Vec<(Object, Seen)>,
     /// The rows of tables and partitions, by the name of the table, or of the table and its partition.
     pub rows: BTreeMap<String, Rows>,
-    /// Files of partitions of a table that is to be made, whether it is there or not.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub partitions: Vec<String>,
+    /// Files of partitions of a table that is to be made, whether it is there or not; nothing where they were not looked at or could
+    /// not be seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<Vec<String>>,
 }
 
 /// What an object is.
@@ -194,8 +195,8 @@ impl Observed {
             Rows::Some(_) => format!("{of} has rows"),
             Rows::Hidden(why) => format!("the rows of {of} cannot be seen ({why})"),
         }));
-        if !self.partitions.is_empty() {
-            parts.push(format!("files of partitions are there: {}", self.partitions.join(", ")));
+        if let Some(files) = self.partitions.as_ref().filter(|files| !files.is_empty()) {
+            parts.push(format!("files of partitions are there: {}", files.join(", ")));
         }
         parts.join("; ")
     }
@@ -219,7 +220,7 @@ impl Observed {
         // What is not kept counts as not seen.
         short.objects.clear();
         short.rows.clear();
-        short.partitions.clear();
+        short.partitions = None;
         serde_json::to_string(&short).expect("it has only texts and numbers")
     }
 

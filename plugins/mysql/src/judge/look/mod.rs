@@ -30,8 +30,8 @@ enum Depth {
 pub(super) struct Looked {
     pub objects: Vec<(Object, Seen)>,
     pub rows: BTreeMap<String, Rows>,
-    /// Files of partitions of a table that is to be made.
-    pub partitions: Vec<String>,
+    /// Files of partitions of a table that is to be made, where they were looked at and could be seen.
+    pub partitions: Option<Vec<String>>,
 }
 
 impl Looked {
@@ -64,8 +64,8 @@ pub(super) fn look(session: &mut Session, change: &Change, dialect: Dialect) -> 
     }
     match &change.effect {
         Effect::Create(create) if create.partitioned => {
-            for table in &create.objects {
-                looked.partitions.extend(partition::look(session, table)?);
+            if let [table] = create.objects.as_slice() {
+                looked.partitions = partition::look(session, table)?;
             }
         }
         Effect::Empty { table, partitions } => {

@@ -7,12 +7,12 @@ use crate::judge::object::Object;
 use crate::text::literal;
 use runsheet_sdk::{Error, Failure};
 
-/// The names of their files.
-pub(super) fn look(session: &mut Session, table: &Object) -> Result<Vec<String>, Error> {
+/// The names of their files; nothing where they cannot be seen.
+pub(super) fn look(session: &mut Session, table: &Object) -> Result<Option<Vec<String>>, Error> {
     // Others stand in the files' names as numbers.
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if !session.is_mariadb() || !is_plain(&table.schema) || !is_plain(&table.name) {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let begin = format!("{}/{}#P#", table.schema, table.name);
     let query = format!(
@@ -22,9 +22,9 @@ pub(super) fn look(session: &mut Session, table: &Object) -> Result<Vec<String>,
         literal(&begin)
     );
     match session.query(&query) {
-        Ok(rows) => Ok(rows.iter().map(|row| text(row.first())).collect()),
+        Ok(rows) => Ok(Some(rows.iter().map(|row| text(row.first())).collect())),
         // Who may not ask finds them in his way, and is told so by the server.
-        Err(error) if error.failure != Failure::Lost => Ok(Vec::new()),
+        Err(error) if error.failure != Failure::Lost => Ok(None),
         Err(error) => Err(error),
     }
 }

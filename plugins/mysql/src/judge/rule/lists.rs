@@ -57,10 +57,15 @@ pub(super) fn created(create: &Create, before: &Observed, now: &Observed) -> Ver
 /// Partitions that were made without their table are taken away by the names of their files, since they have no other.
 fn parts(missing: &[&Object], before: &Observed, now: &Observed) -> Option<Verdict> {
     let [table] = missing else { return None };
-    let left: Vec<String> = now
-        .partitions
+    // Without a start of the server they are of somebody who is making the table now. Those that were not seen before may be old ones, in
+    // which somebody's rows are.
+    let (Some(old), Some(new)) = (&before.partitions, &now.partitions) else { return None };
+    if before.process == now.process {
+        return None;
+    }
+    let left: Vec<String> = new
         .iter()
-        .filter(|file| !before.partitions.contains(file))
+        .filter(|file| !old.contains(file))
         .map(|file| Object::new(Class::Table, &table.schema, format!("#mysql50#{file}")).sql())
         .collect();
     let half =

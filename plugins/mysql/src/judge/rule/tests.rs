@@ -32,7 +32,7 @@ fn observed(dialect: Dialect, process: &str, tables: &[(&str, Seen)]) -> Observe
         mark: None,
         objects: tables.iter().map(|(name, seen)| (object(name), seen.clone())).collect(),
         rows: BTreeMap::new(),
-        partitions: Vec::new(),
+        partitions: None,
     }
 }
 
@@ -175,14 +175,21 @@ fn an_event_that_ends_by_itself_may_have_been_there() {
 #[test]
 fn only_partitions_that_came_since_are_taken_away() {
     let sql = "CREATE TABLE a (b int) PARTITION BY HASH (b)";
-    let absent = || [("a", Seen::Absent)];
-    let with = |partitions: &[&str]| Observed {
-        partitions: partitions.iter().map(|file| (*file).to_owned()).collect(),
-        ..observed(MARIADB, "1", &absent())
+    let with = |process: &str, partitions: Option<&[&str]>| Observed {
+        partitions: partitions.map(|files| files.iter().map(|file| (*file).to_owned()).collect()),
+        ..observed(MARIADB, process, &[("a", Seen::Absent)])
     };
-    let verdict = ruled(sql, &with(&["a#P#p0"]), &with(&["a#P#p0", "a#P#p1"]));
+    let (one, two): (Option<&[&str]>, Option<&[&str]>) = (Some(&["a#P#p0"]), Some(&["a#P#p0", "a#P#p1"]));
+    let verdict = ruled(sql, &with("1", one), &with("2", two));
     assert_eq!(verdict.ruling, Ruling::Repair);
     assert_eq!(verdict.repair, "DROP TABLE IF EXISTS `d`.`#mysql50#a#P#p1`");
-    // Somebody may want to have back what is in the others.
-    assert_eq!(ruled(sql, &with(&["a#P#p0"]), &with(&["a#P#p0"])).ruling, Ruling::NotApplied);
+    // Somebody may want to have back what is in the others, may not have been seen before, or is making the table now.
+    for (before, now) in [
+        (with("1", one), with("2", one)),
+        (with("1", None), with("2", one)),
+        (with("1", one), with("2", None)),
+        (with("1", one), with("1", two)),
+    ] {
+        assert_eq!(ruled(sql, &before, &now).ruling, Ruling::NotApplied, "{before:?} {now:?}");
+    }
 }
