@@ -52,7 +52,12 @@ impl Performer<'_> {
 
     /// Lets a statement wait for others that go with it.
     pub(super) fn wait<'c>(&mut self, batch: &mut Batch<'c>, statement: Statement<'c>) -> Result<(), Halt> {
-        self.vet(&statement)?;
+        let seen = self.vet(&statement);
+        if !matches!(seen, Ok(None)) {
+            // It is not to be told of, or recorded, before what goes before it has run.
+            self.send_waiting(batch)?;
+        }
+        self.vetted(&statement, seen)?;
         batch.statements.push(statement);
         batch.bytes += statement.text.len();
         let is_full = batch.statements.len() >= self.pace.0 || batch.bytes >= BYTES_MAX;

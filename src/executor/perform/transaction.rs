@@ -5,7 +5,7 @@ use crate::executor::intent;
 use crate::executor::stop::Wanted;
 use crate::sheet::Statement;
 use crate::store::{IntentEnd, IntentKind, LogEntry};
-use runsheet_sdk::{Applied, Facts, Flags, Kind, Observation};
+use runsheet_sdk::{Applied, Error, Facts, Flags, Kind, Observation};
 
 impl Performer<'_> {
     pub(super) fn opened(&mut self, segment: u32, statement: &Statement<'_>) {
@@ -28,7 +28,8 @@ impl Performer<'_> {
     }
 
     pub(super) fn execute_inside(&mut self, statement: &Statement<'_>) -> Result<(), Halt> {
-        self.vet(statement)?;
+        let seen = self.vet(statement);
+        self.vetted(statement, seen)?;
         let outcome = self.execute(statement)?;
         self.include(statement);
         if let Some(open) = &mut self.open {
@@ -93,16 +94,25 @@ impl Performer<'_> {
         self.record(intent::begin(self.store, self.job, open.segment, kind, &commit, &self.session, seen))
     }
 
-    /// Where the engine has tables without transactions: what changes one is recorded first, since a rollback, or a crash
-    /// in the middle, would leave it behind.
-    pub(super) fn vet(&mut self, statement: &Statement<'_>) -> Result<(), Halt> {
+    /// What a statement of the open transaction changes that a rollback does not undo, where the engine has such tables.
+    pub(super) fn vet(&mut self, statement: &Statement<'_>) -> Result<Option<Observation>, Error> {
         let may_be_unsafe = self.job.instance.driver.facts().has(Facts::UNSAFE_TABLES);
-        let Some(open) = self.open else { return Ok(()) };
-        if !may_be_unsafe || open.not_undone.is_some() || !matches!(statement.kind, Kind::Dml | Kind::Load) {
-            return Ok(());
+        let is_known = self.open.is_none_or(|open| open.not_undone.is_some());
+        if !may_be_unsafe || is_known || !matches!(statement.kind, Kind::Dml | Kind::Load) {
+            return Ok(None);
         }
-        let seen = self.connection.vet(statement.text).map_err(|error| self.failed(statement, &error))?;
-        let Some(seen) = seen else { return Ok(()) };
+        self.connection.vet(statement.text)
+    }
+
+    /// Records it before the statement is sent, since a rollback, or a crash in the middle, would leave it behind. Nothing that goes
+    /// before the statement may still wait to be sent.
+    pub(super) fn vetted(
+        &mut self,
+        statement: &Statement<'_>,
+        seen: Result<Option<Observation>, Error>,
+    ) -> Result<(), Halt> {
+        let seen = seen.map_err(|error| self.failed(statement, &error))?;
+        let (Some(seen), Some(open)) = (seen, self.open) else { return Ok(()) };
         self.journal.note(format!("statement {}: {}", statement.number, seen.summary));
         let kind = IntentKind::NotUndone;
         let begun = intent::begin(self.store, self.job, open.segment, kind, statement, &self.session, seen);
