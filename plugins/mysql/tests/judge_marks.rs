@@ -274,6 +274,8 @@ fn partitions_that_mariadb_leaves_without_their_table_are_put_out_of_the_way() -
     let mark = mark('6', 1);
     let mut session = fenced(&server, &[], &database)?;
     let seen = before(&mut session, sql, &mark)?;
+    // The server's process is told by the second of its start.
+    std::thread::sleep(Duration::from_millis(1100));
     killed_at(&mut server, &mut session, "open,openat", &format!("./{database}/t#P#p1.ibd"), |session| {
         sent(session, sql, &mark, &seen).expect_err("the server died");
     })?;
