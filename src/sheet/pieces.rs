@@ -65,6 +65,13 @@ impl Statement<'_> {
         cut(&String::from_utf8_lossy(head).split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
+    /// What is wrong at a byte of it.
+    pub fn fault(&self, position: usize, message: String) -> Fault {
+        let (line, column, excerpt) = self.place(position);
+        let offset = self.offset + position as u64;
+        Fault { line, column, offset, statement: self.number, excerpt, message }
+    }
+
     /// The place of a byte of it: line, column in characters, and the line's text.
     pub fn place(&self, position: usize) -> (u64, u64, String) {
         let position = position.min(self.text.len());
@@ -351,18 +358,7 @@ impl<R: Read> Pieces<R> {
                     lead_column: self.column,
                     text,
                 };
-                let position = position.unwrap_or(0);
-                let (line, column, excerpt) = rest.place(position);
-                let offset = self.offset + position as u64;
-                let message = error.to_string();
-                PiecesError::Sheet(Fault {
-                    line,
-                    column,
-                    offset,
-                    statement: self.number + 1,
-                    excerpt,
-                    message,
-                })
+                PiecesError::Sheet(rest.fault(position.unwrap_or(0), error.to_string()))
             }
             _ => PiecesError::Driver(error),
         }

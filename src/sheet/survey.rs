@@ -51,10 +51,9 @@ fn through(pieces: &mut Pieces<File>, head: Head, facts: Facts) -> Result<Survey
             Some((_, count)) => *count += 1,
             None => survey.kinds.push((statement.kind, 1)),
         }
-        let placed = segmenter.place(statement.kind, statement.flags, statement.line).map_err(|message| {
-            let (line, column, excerpt) = statement.place(0);
-            Fault { line, column, offset: statement.offset, statement: statement.number, excerpt, message }
-        })?;
+        let placed = segmenter
+            .place(statement.kind, statement.flags, statement.line)
+            .map_err(|message| statement.fault(0, message))?;
         if matches!(placed, Placement::Alone { .. } | Placement::Guarded { .. }) {
             survey.alone += 1;
         }

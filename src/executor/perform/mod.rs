@@ -14,7 +14,7 @@ use super::run::{Prepared, task_key};
 use super::stop::Wanted;
 use crate::driver::Connection;
 use crate::report::ErrorReport;
-use crate::sheet::{Fault, Next, Pieces, PiecesError, Placement, Segmenter, Statement, Survey, read_ahead};
+use crate::sheet::{Next, Pieces, PiecesError, Placement, Segmenter, Statement, Survey, read_ahead};
 use crate::store::{self, IntentEnd, LogEntry, Store};
 use alone::Settled;
 use batch::{Batch, Pace};
@@ -188,18 +188,8 @@ impl<'a> Performer<'a> {
     }
 
     fn place(&mut self, segmenter: &mut Segmenter, statement: &Statement<'_>) -> Result<Placement, Halt> {
-        segmenter.place(statement.kind, statement.flags, statement.line).map_err(|message| {
-            let (line, column, excerpt) = statement.place(0);
-            let (offset, number) = (statement.offset, statement.number);
-            self.sheet_fault(&PiecesError::Sheet(Fault {
-                line,
-                column,
-                offset,
-                statement: number,
-                excerpt,
-                message,
-            }))
-        })
+        let placed = segmenter.place(statement.kind, statement.flags, statement.line);
+        placed.map_err(|message| self.sheet_fault(&statement.fault(0, message).into()))
     }
 
     fn watch(&self, statement: &Statement<'_>) {
