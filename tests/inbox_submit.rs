@@ -26,6 +26,7 @@ fn say(site: &Site, words: &[&str], file: &str) -> Result<Said> {
 fn check_says_what_the_inbox_would_say() -> Result<()> {
     let mut site = site("settle = \"50ms\"\nmax_sheet_bytes = \"1 KiB\"")?;
     site.start()?;
+    until("the daemon answers", || Ok(site.say(&["status"])?.err.is_empty()))?;
     site.write("work/7.sql", number_sheet(7))?;
     site.write("work/x.plan.json", one_task("7"))?;
     let before = say(&site, &["check"], "work/x.plan.json")?;
@@ -71,6 +72,7 @@ fn check_says_what_the_inbox_would_say() -> Result<()> {
 fn what_the_inbox_would_never_look_at_is_not_submitted() -> Result<()> {
     let mut site = site(QUICK)?;
     site.start()?;
+    until("the daemon answers", || Ok(site.say(&["status"])?.err.is_empty()))?;
     site.write("work/7.sql", number_sheet(7))?;
     for name in ["migration.json", ".x.plan.json", "x.plan.json.tmp"] {
         site.write(&format!("work/{name}"), one_task("7"))?;

@@ -19,7 +19,7 @@ const LOCK: &str = "lock";
 
 /// How long the lock may be held by those who only look, and how often it is asked for meanwhile.
 const LOOK_TIME_MAX: Duration = Duration::from_millis(500);
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// How much is read of who has the lock.
 const HOLDER_BYTES_MAX: u64 = 400;
