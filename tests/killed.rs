@@ -7,7 +7,7 @@ use site::{Engine, Site, plan_of, task};
 use std::fmt::Write;
 use std::time::Duration;
 
-const ROWS: u32 = 10_000;
+const ROWS: u32 = 40_000;
 
 /// How often each engine's run is killed; `RUNSHEET_KILLS` for more.
 fn kills() -> u64 {
