@@ -6,13 +6,32 @@ use crate::judge::object::Object;
 use crate::judge::seen::{Definition, Seen, There};
 use crate::text::literal;
 use runsheet_sdk::Error;
+use std::time::Duration;
 
 /// Tables in one question.
 const AT_ONCE: usize = 50;
 /// No such table.
 const MISSING: i64 = 1146;
+/// What is seen of a table that is there and cannot be opened.
+const CANNOT_OPEN: &str = "the server lists it and cannot open it";
+/// How often tables are looked at until each can be opened, and how long between two looks: a server that was killed and has just
+/// started may not be done with what it found half made.
+const LOOKS: u32 = 5;
+const WAIT: Duration = Duration::from_millis(200);
 
 pub(super) fn look(session: &mut Session, tables: &[(Object, Depth)]) -> Result<Vec<(Object, Seen)>, Error> {
+    let mut seen = look_once(session, tables)?;
+    for _ in 1..LOOKS {
+        if !seen.iter().any(|(_, seen)| matches!(seen, Seen::Hidden(why) if why == CANNOT_OPEN)) {
+            break;
+        }
+        std::thread::sleep(WAIT);
+        seen = look_once(session, tables)?;
+    }
+    Ok(seen)
+}
+
+fn look_once(session: &mut Session, tables: &[(Object, Depth)]) -> Result<Vec<(Object, Seen)>, Error> {
     let mut seen = Vec::new();
     for some in tables.chunks(AT_ONCE) {
         // One SELECT for each, since only a constant schema and name are looked up without opening every table there is.
@@ -38,7 +57,7 @@ pub(super) fn look(session: &mut Session, tables: &[(Object, Depth)]) -> Result<
                 None => Seen::Absent,
                 // All but views have an engine. A server that was killed may leave what it does not know how to open any more.
                 Some(row) if text(row.get(2)).is_empty() && !text(row.get(1)).ends_with("VIEW") => {
-                    Seen::Hidden("the server lists it and cannot open it".to_owned())
+                    Seen::Hidden(CANNOT_OPEN.to_owned())
                 }
                 Some(row) => Seen::There(There {
                     what: text(row.get(1)),
