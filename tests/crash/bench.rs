@@ -18,7 +18,8 @@ const DOMAIN: &str = "gtid_domain_id = \"7001-7064\"\n";
 pub struct Bench {
     pub dialect: Dialect,
     pub menu: Menu,
-    /// Whether a fact in the target alone tells of every statement whether it took effect: by its transaction, or by the server's mark.
+    /// Whether a fact in the target alone tells of every statement whether it took effect: its transaction's mark. A server that
+    /// marks what commits by itself marks no table without transactions.
     pub knows_all: bool,
     server: Server,
     /// Further settings of the instance.
@@ -61,7 +62,7 @@ impl Bench {
         };
         let library = Library::load(&driver(dialect)?)?;
         let menu = Menu::new(&runsheet_test_relay::points(library.table()), library.facts());
-        let knows_all = matches!(name, "sqlite" | "mysql-marked");
+        let knows_all = name == "sqlite";
         Ok(Self { dialect, menu, knows_all, server, settings })
     }
 

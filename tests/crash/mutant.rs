@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long the matrix may take to find one.
-const TIME_MAX: Duration = Duration::from_secs(300);
+/// How long the matrix may take to find one: some show only where a fault hits one moment of a sheet.
+const TIME_MAX: Duration = Duration::from_secs(900);
 
 /// A patch.
 struct Mutant {

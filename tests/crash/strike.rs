@@ -5,7 +5,7 @@ use super::fault::{Call, Fault, Kind};
 use super::proxy::{Proxy, Way};
 use super::random::Random;
 use super::site::program;
-use super::trial::{PLAN, Trial};
+use super::trial::{MISSED_AFTER, PLAN, Trial};
 use anyhow::{Context, Result};
 use runsheet_test_relay::Side;
 use std::fs;
@@ -177,7 +177,7 @@ impl Trial<'_> {
             .stderr(log)
             .spawn()
             .with_context(|| format!("{command:?}"))?;
-        let begun = Instant::now();
+        let mut begun = Instant::now();
         if let Some(after) = cancels {
             std::thread::sleep(after);
             self.site.run(&["cancel", PLAN])?;
@@ -185,6 +185,9 @@ impl Trial<'_> {
         loop {
             if let Some(status) = child.try_wait()? {
                 return Ok(status);
+            }
+            if begun.elapsed() > MISSED_AFTER && self.miss_clients() {
+                begun = Instant::now();
             }
             if begun.elapsed() > DEATH_MAX {
                 self.outcome.wrong.push(format!("under `{why}` the daemon neither died nor ended"));

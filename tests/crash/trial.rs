@@ -17,7 +17,7 @@ pub const PLAN: &str = "projects/crash/plans/trial";
 /// How long a plan may take to its end after the last fault.
 const WAIT_MAX: Duration = Duration::from_secs(120);
 /// How long a server may take to miss a client that is gone without a word; its default may be two hours.
-const MISSED_AFTER: Duration = Duration::from_secs(20);
+pub const MISSED_AFTER: Duration = Duration::from_secs(20);
 /// How often a task is tried by an operator who knows that its server was away.
 const TRIES_MAX: usize = 12;
 /// The exit code of a command that finds no daemon.
@@ -189,9 +189,8 @@ impl<'b> Trial<'b> {
                 std::thread::sleep(Duration::from_millis(20));
                 continue;
             };
-            if begun.elapsed() > MISSED_AFTER && plan["status"] != "DONE" && !self.holes.is_empty() {
-                self.holes.clear();
-                self.outcome.waited = true;
+            if begun.elapsed() > MISSED_AFTER && plan["status"] != "DONE" {
+                self.miss_clients();
             }
             if plan["status"] != "DONE" && self.bench.has_broken_down() {
                 return Ok(());
@@ -211,6 +210,14 @@ impl<'b> Trial<'b> {
                 _ => std::thread::sleep(Duration::from_millis(20)),
             }
         }
+    }
+
+    /// Lets the server miss at last the clients that are gone without a word. False where there are none.
+    pub fn miss_clients(&mut self) -> bool {
+        let any = !self.holes.is_empty();
+        self.holes.clear();
+        self.outcome.waited |= any;
+        any
     }
 
     /// What an operator does: retries a few times what failed because its server or its connection was gone or what was canceled, says
