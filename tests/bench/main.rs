@@ -7,6 +7,8 @@
 mod site;
 
 mod big;
+mod engine;
+mod intake;
 mod process;
 mod restart;
 mod tiny;
@@ -17,7 +19,7 @@ use serde_json::Value;
 use site::Engine;
 
 /// The benches by name.
-const NAMES: [&str; 4] = ["big", "many", "restart", "tiny"];
+const NAMES: [&str; 6] = ["big", "engine", "intake", "many", "restart", "tiny"];
 
 fn main() -> Result<()> {
     let mut names = Vec::new();
@@ -40,6 +42,8 @@ fn main() -> Result<()> {
     for name in names {
         let table = match name.as_str() {
             "big" => big::run(megabytes, &engines)?,
+            "engine" => engine::run()?,
+            "intake" => intake::run()?,
             "many" => tiny::run_many(&engines)?,
             "tiny" => tiny::run_tiny(&engines)?,
             _ => restart::run()?,

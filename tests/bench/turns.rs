@@ -54,13 +54,18 @@ pub fn by_runsheet(engine: &Engine, sheets: &Path, specs: &[Value]) -> Result<(T
         let path = entry?.path();
         fs::copy(&path, inbox.join(path.file_name().unwrap_or_default()))?;
     }
+    let took = to_its_end(&site, specs)?;
+    Ok((took, site))
+}
+
+/// A daemon from its start to its end, on a site whose inbox gets a plan of one step to the sheets that are there.
+pub fn to_its_end(site: &Site, specs: &[Value]) -> Result<Took> {
     let plan = json!({ "steps": [{ "specs": specs }] }).to_string();
     site.drop_file(&format!("{PROJECT}/plan.json"), plan)?;
     let mut command = Command::new(program());
     command.arg("--config").arg(site.path("config.toml")).args(["daemon", "--until-idle"]);
     command.stderr(File::create(site.path("log"))?);
-    let took = watch(&mut command)?;
-    Ok((took, site))
+    watch(&mut command)
 }
 
 /// A time of something that was not done counts for nothing.
