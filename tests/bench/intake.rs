@@ -16,6 +16,8 @@ const DROPS: usize = 25;
 const PLANS: usize = 10_000;
 /// On how many databases.
 const LANES: usize = 100;
+/// Where they are made, beside the inbox.
+const PREPARED: &str = "prepared";
 /// What the site's config waits after a file's last change, in milliseconds.
 const SETTLE: f64 = 20.0;
 
@@ -69,16 +71,15 @@ fn one_plan() -> Result<f64> {
 fn crowd() -> Result<(f64, f64, f64)> {
     let instance = "[instances.main]\ndriver = \"mock\"\nmax_connections = 64\n";
     let site = &mut Site::with_config("[scheduler]\nmax_running_tasks = 64\n", instance)?;
-    site.write("prepared/crowd/sheet.sql", "ok;\n")?;
+    site.write(&format!("{PREPARED}/sheet.sql"), "ok;\n")?;
     for plan in 0..PLANS {
-        let mut spec = spec("one", &format!("db{}", plan % LANES), "sheet");
-        spec["changeDatabaseConfig"]["sheet"] = "projects/crowd/sheets/sheet".into();
+        let spec = spec("one", &format!("db{}", plan % LANES), "sheet");
         let text = serde_json::json!({ "steps": [{ "specs": [spec] }] }).to_string();
-        site.write(&format!("prepared/crowd/p{plan}.plan.json"), text)?;
+        site.write(&format!("{PREPARED}/p{plan}.plan.json"), text)?;
     }
     let begun = Instant::now();
     fs::create_dir(site.path("copied"))?;
-    for entry in fs::read_dir(site.path("prepared/crowd"))? {
+    for entry in fs::read_dir(site.path(PREPARED))? {
         let from = entry?.path();
         let to = site.path("copied").join(from.file_name().context("a name")?);
         fs::copy(&from, &to)?;
@@ -89,7 +90,7 @@ fn crowd() -> Result<(f64, f64, f64)> {
     site.start()?;
     until("it answers", || Ok(site.run(&["status"])?.status.success()))?;
     let begun = Instant::now();
-    fs::rename(site.path("prepared/crowd"), site.path("inbox/crowd"))?;
+    fs::rename(site.path(PREPARED), site.path("inbox").join(PROJECT))?;
     until("all are done", || Ok(done(site)? == PLANS))?;
     let all = begun.elapsed().as_secs_f64();
     let peak = super::process::peak_of(site.pid().context("a daemon")?)? / 1_000.0;
