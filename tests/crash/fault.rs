@@ -9,7 +9,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub kind: Kind,
-    /// When, or where: microseconds, bytes, or the how manieth call; as the kind says.
+    /// When, or where: microseconds, or the how manieth call or message; as the kind says.
     pub size: u64,
 }
 
@@ -30,11 +30,11 @@ pub enum Kind {
     KillBoth,
     /// The connection is cut after so many microseconds.
     Cut,
-    /// The connection is cut behind so many bytes of requests: the server has them, and its answer is lost.
+    /// The connection is cut behind the so manieth request: the server has it, and its answer is lost.
     CutAfterRequest,
-    /// The connection is cut in the middle of a request, after so many bytes: the server never has it.
+    /// The connection is cut in the middle of the so manieth request: the server never has all of it.
     CutInRequest,
-    /// The connection is cut in the middle of an answer, after so many bytes.
+    /// The connection is cut as the so manieth answer comes.
     CutInAnswer,
     /// The network swallows everything after so many microseconds, and the daemon is killed.
     BlackHole,
@@ -90,8 +90,8 @@ const RUN_MICROS: u64 = 600_000;
 const FENCED_MICROS: u64 = 60_000;
 /// How many syncs of files and folders a trial has, about.
 const SYNCS: u64 = 120;
-/// How many bytes go each way, about.
-const BYTES: u64 = 40_000;
+/// How many messages go each way, about. A COMMIT is one of them as well as two hundred rows are.
+const MESSAGES: u64 = 250;
 /// How often a function of the driver is called in a trial, about.
 const POINT_CALLS: u64 = 24;
 
@@ -101,7 +101,7 @@ impl Kind {
         match self {
             Self::KillAtCall(call) | Self::FailCall(call, _) => call.count(),
             Self::KillAtPoint(..) => POINT_CALLS,
-            Self::CutInRequest | Self::CutAfterRequest | Self::CutInAnswer => BYTES,
+            Self::CutInRequest | Self::CutAfterRequest | Self::CutInAnswer => MESSAGES,
             Self::PowerCutAtSync(_) => SYNCS,
             Self::OlderState => 1,
             Self::KillDaemon

@@ -17,7 +17,7 @@ struct Shared {
     ended: AtomicBool,
     /// Nothing gets through any more, and nobody is told.
     swallows: AtomicBool,
-    /// Cut when so many bytes more have come from this side; 0 means never.
+    /// Cut at the so manieth message from now on that comes from this side; 0 means never.
     cut_requests: AtomicU64,
     cut_answers: AtomicU64,
     /// Whether the last request is cut in its middle, so that the server never has it.
@@ -65,19 +65,19 @@ impl Proxy {
         self.shared.cut();
     }
 
-    /// Cuts every connection in the middle of the request that comes when so many bytes more have gone.
-    pub fn cut_in_request(&self, bytes: u64) {
+    /// Cuts every connection in the middle of the so manieth request from now on.
+    pub fn cut_in_request(&self, nth: u64) {
         self.shared.halves.store(true, Ordering::SeqCst);
-        self.cut_after(Way::Requests, bytes);
+        self.cut_at(Way::Requests, nth);
     }
 
-    /// Cuts every connection once so many bytes more have gone this way.
-    pub fn cut_after(&self, way: Way, bytes: u64) {
+    /// Cuts every connection at the so manieth message from now on that goes this way. A message is what is read at once.
+    pub fn cut_at(&self, way: Way, nth: u64) {
         let counter = match way {
             Way::Requests => &self.shared.cut_requests,
             Way::Answers => &self.shared.cut_answers,
         };
-        counter.store(bytes.max(1), Ordering::SeqCst);
+        counter.store(nth.max(1), Ordering::SeqCst);
     }
 
     /// A cut that has not come yet does not come.
@@ -124,18 +124,15 @@ impl Shared {
         }
     }
 
-    /// Whether these bytes were the last that get through.
-    fn counts_down(&self, way: Way, bytes: u64) -> bool {
+    /// Whether this message is the one at which everything is cut.
+    fn is_last(&self, way: Way) -> bool {
         let counter = match way {
             Way::Requests => &self.cut_requests,
             Way::Answers => &self.cut_answers,
         };
-        let left = counter.load(Ordering::SeqCst);
-        if left == 0 {
-            return false;
-        }
-        counter.store(left.saturating_sub(bytes), Ordering::SeqCst);
-        left <= bytes
+        // Both ways of each connection count, each on a thread of its own.
+        let counted = |left: u64| left.checked_sub(1);
+        counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, counted) == Ok(1)
     }
 }
 
@@ -160,7 +157,7 @@ fn join(client: &TcpStream, server: &TcpStream, shared: &Arc<Shared>) {
                 if shared.swallows.load(Ordering::SeqCst) {
                     continue;
                 }
-                let last = shared.counts_down(way, length as u64);
+                let last = shared.is_last(way);
                 // The request gets through, its answer does not; an answer that is cut off has been given.
                 let passing = match way {
                     Way::Answers if last => 0,

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 /// How long a daemon may take to die of its fault, or to have nothing left to do.
 const DEATH_MAX: Duration = Duration::from_secs(60);
-/// How long the bytes may take after which a connection is cut.
-const BYTES_MAX: Duration = Duration::from_secs(2);
+/// How long the message may take at which a connection is cut.
+const MESSAGE_MAX: Duration = Duration::from_secs(2);
 
 impl Trial<'_> {
     /// Suffers a fault; true where it came while the plan was under way. No daemon runs afterwards.
@@ -35,8 +35,8 @@ impl Trial<'_> {
             }
             Kind::KillAtPoint(point, side) => self.under_relay(point, side, fault.size, random)?,
             Kind::CutInRequest => self.cut(|proxy| proxy.cut_in_request(fault.size))?,
-            Kind::CutAfterRequest => self.cut(|proxy| proxy.cut_after(Way::Requests, fault.size))?,
-            Kind::CutInAnswer => self.cut(|proxy| proxy.cut_after(Way::Answers, fault.size))?,
+            Kind::CutAfterRequest => self.cut(|proxy| proxy.cut_at(Way::Requests, fault.size))?,
+            Kind::CutInAnswer => self.cut(|proxy| proxy.cut_at(Way::Answers, fault.size))?,
             Kind::PowerCutAtSync(side) => {
                 let power = self.power.as_mut().context("a disk that can lose its power")?;
                 power.cut_at_sync(fault.size, side, &mut self.site, random)?
@@ -127,7 +127,7 @@ impl Trial<'_> {
         let before = cuts(&self.proxy);
         self.site.start()?;
         let begun = Instant::now();
-        while cuts(&self.proxy) == before && begun.elapsed() < BYTES_MAX && !self.has_ended() {
+        while cuts(&self.proxy) == before && begun.elapsed() < MESSAGE_MAX && !self.has_ended() {
             std::thread::sleep(Duration::from_millis(5));
         }
         self.proxy.iter().for_each(Proxy::cut_no_more);

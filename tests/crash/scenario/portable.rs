@@ -13,7 +13,7 @@ impl Maker<'_> {
                 "CREATE TABLE trace (seq INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER);\nCREATE TABLE counter (id INTEGER, n INTEGER);\nCREATE TABLE heap (id INTEGER);\n"
             }
             Dialect::Postgres => {
-                "CREATE TABLE trace (seq bigserial PRIMARY KEY, id bigint);\nCREATE TABLE counter (id bigint, n bigint);\nCREATE TABLE heap (id bigint);\nCREATE TABLE parted (id bigint) PARTITION BY LIST (id);\nCREATE TYPE mood AS ENUM ('fair');\nINSERT INTO heap SELECT generate_series(1, 2000);\n"
+                "CREATE TABLE trace (seq bigserial PRIMARY KEY, id bigint);\nCREATE TABLE counter (id bigint, n bigint);\nCREATE TABLE heap (id bigint);\nCREATE TABLE parted (id bigint) PARTITION BY LIST (id);\nCREATE TYPE mood AS ENUM ('fair');\nINSERT INTO heap SELECT generate_series(1, 2000);\nCREATE FUNCTION slow(id bigint) RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS $x$ BEGIN PERFORM pg_sleep(CASE WHEN id % 50 = 0 THEN 0.001 ELSE 0 END); RETURN id; END $x$;\n"
             }
             Dialect::MariaDb | Dialect::MySql => {
                 "CREATE TABLE trace (seq BIGINT AUTO_INCREMENT PRIMARY KEY, id BIGINT) ENGINE=InnoDB;\nCREATE TABLE counter (id BIGINT, n BIGINT) ENGINE=InnoDB;\nCREATE TABLE heap (id BIGINT) ENGINE=InnoDB;\nCREATE TABLE loose (id BIGINT) ENGINE=MyISAM;\nINSERT INTO heap VALUES (1), (2), (3), (4), (5), (6), (7), (8);\n"

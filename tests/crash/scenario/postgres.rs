@@ -11,7 +11,9 @@ impl Maker<'_> {
             3 => self.rename_table(),
             4 => self.add_column(""),
             5..9 => {
-                self.put(format!("CREATE INDEX CONCURRENTLY i{number} ON heap (id)"));
+                // One that takes long enough leaves something half made where its server dies.
+                let what = self.random.pick(&["id", "public.slow(id)"]);
+                self.put(format!("CREATE INDEX CONCURRENTLY i{number} ON heap ({what})"));
                 self.target().made.indexes.push(format!("i{number}"));
             }
             9 | 10 => match self.target().made.indexes.pop() {
