@@ -1,5 +1,6 @@
 //! Mutants: faults that are put into the program on purpose, each of which the matrix must find. A mutant is a patch in `mutants/`,
-//! whose first line names the engine on which it shows, and whose second line says what is wrong with it.
+//! whose first line names the engine on which it shows, and the kind of fault where it shows under no other; and whose second line says
+//! what is wrong with it.
 
 use super::Options;
 use anyhow::{Context, Result, bail, ensure};
@@ -15,6 +16,8 @@ const TIME_MAX: Duration = Duration::from_secs(900);
 struct Mutant {
     name: String,
     engine: String,
+    /// How the names of the faults begin under which it shows; nothing where any may show it.
+    kind: String,
     /// What is wrong with the program under it.
     wrong: String,
     patch: PathBuf,
@@ -32,8 +35,10 @@ fn all() -> Result<Vec<Mutant>> {
         let (Some(engine), Some(wrong)) = (engine, lines.next()) else {
             bail!("{} does not begin with its engine and what is wrong", patch.display());
         };
+        let (engine, kind) = engine.split_once(", kind: ").unwrap_or((engine, ""));
         let name = patch.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        found.push(Mutant { name, engine: engine.to_owned(), wrong: wrong.to_owned(), patch });
+        let (engine, kind, wrong) = (engine.to_owned(), kind.to_owned(), wrong.to_owned());
+        found.push(Mutant { name, engine, kind, wrong, patch });
     }
     found.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(found)
@@ -114,6 +119,7 @@ fn find(mutant: &Mutant, program: &Path, log: &Path, options: &Options) -> Resul
     let status = Command::new(std::env::current_exe()?)
         .env("RUNSHEET_PROGRAM", program)
         .args(["--until-wrong", "--faults", "100000", "--engine", &mutant.engine])
+        .args(["--kind", &mutant.kind])
         .args(["--seconds", &TIME_MAX.as_secs().to_string()])
         .args(["--seed", &options.seed.to_string(), "--jobs", &options.jobs.to_string()])
         .stdin(Stdio::null())
