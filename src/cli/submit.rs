@@ -166,7 +166,7 @@ fn copy(from: &Path, to: &Path, inbox: &Metadata) -> anyhow::Result<()> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Waits until the plan is known, with these bytes, or refused.

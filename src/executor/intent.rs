@@ -84,5 +84,5 @@ pub(super) fn end(store: &Store, intent: i64, outcome: IntentEnd) -> Result<(), 
 
 /// SHA-256 of a statement, in hexadecimal digits.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }

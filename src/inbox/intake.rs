@@ -236,7 +236,7 @@ impl Intake {
             Err(faults) => return self.faulty(candidate, since, now, text, faults),
         };
         self.broken_off.remove(place);
-        let (name, sha256) = (parsed.name.to_string(), hex(&bytes));
+        let (name, sha256) = (parsed.name.to_string(), sha256(&bytes));
         let Some(known) = self.ask(|connection| store::plan_by_name(connection, &name)) else { return false };
         match known {
             None => match batch.sha256_of(&name) {
@@ -391,6 +391,6 @@ fn other_plan(place: &Path, first: &PlanRow, sha256: &str) -> Refused {
     Refused::sentence(place, message, "A plan never changes. Give this one another name.")
 }
 
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }

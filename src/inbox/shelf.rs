@@ -79,9 +79,8 @@ fn short_name(name: &OsStr) -> String {
         return name.into_owned();
     }
     let start = name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or_default();
-    let hash: String =
-        Sha256::digest(name.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{start}-{hash}")
+    let hash = Sha256::digest(name.as_bytes());
+    format!("{start}-{}", hex::encode(hash.get(..4).unwrap_or_default()))
 }
 
 /// Renames an entry, where it is still the file that is meant. False where it is not.

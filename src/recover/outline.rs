@@ -35,7 +35,7 @@ impl Segment {
 
     /// SHA-256 of its first statement.
     pub fn sha256(&self) -> String {
-        Sha256::digest(&self.text).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(Sha256::digest(&self.text))
     }
 }
 

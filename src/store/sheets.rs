@@ -89,7 +89,7 @@ impl Sheets {
             hash.update(bytes);
             file.write_all(bytes).map_err(io)?;
         }
-        let sha256 = hex(&hash.finalize());
+        let sha256 = hex::encode(hash.finalize());
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         if !written.all.contains(&sha256) {
             file.persist(self.path(&sha256)).map_err(|error| io(error.error))?;
@@ -132,15 +132,6 @@ impl Sheets {
         }
         Ok(())
     }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing into a String does not fail");
-        text
-    })
 }
 
 /// Records a sheet's name. The same name with the same bytes is no change.

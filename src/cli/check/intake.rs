@@ -95,5 +95,5 @@ fn sha256_of(file: &Path) -> io::Result<String> {
             read => hash.update(chunk.get(..read).unwrap_or_default()),
         }
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(hash.finalize()))
 }

@@ -1,7 +1,7 @@
 //! Sheets that name themselves: Bytebase's Sheet JSON. They are taken in without any plan.
 
 use super::lookup::other_sheet;
-use super::{Candidate, Intake, Limit, Refused, Stamp, hex, plan, store};
+use super::{Candidate, Intake, Limit, Refused, Stamp, plan, sha256, store};
 use crate::plan::SheetFile;
 use crate::store::SheetRow;
 use std::collections::HashMap;
@@ -36,7 +36,7 @@ impl Intake {
                     None => continue,
                 },
             };
-            let sha256 = hex(&sheet.content);
+            let sha256 = sha256(&sheet.content);
             if let Some(first) = first
                 && first.sha256 != sha256
             {

@@ -106,7 +106,7 @@ impl Intake {
                 read => hash.update(chunk.get(..read).unwrap_or_default()),
             }
         }
-        Ok(Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Some(hex::encode(hash.finalize())))
     }
 }
 
