@@ -162,7 +162,7 @@ impl Files {
             self.notes.push(format!("{source} is not the plan {name}, and is passed over"));
             return Ok(());
         };
-        let sha256 = hex(&Sha256::digest(&bytes));
+        let sha256 = hex::encode(Sha256::digest(&bytes));
         self.add_plan(FoundPlan {
             parsed,
             text: String::from_utf8_lossy(&bytes).into_owned(),
@@ -180,7 +180,7 @@ impl Files {
         match sheet {
             Some(sheet) => {
                 // Its text is in base64 here; the state folder has it as it is.
-                let sha256 = hex(&Sha256::digest(&sheet.content));
+                let sha256 = hex::encode(Sha256::digest(&sheet.content));
                 self.stands_for(&sheet.name.to_string(), &sha256);
             }
             None => self.notes.push(format!("{} is no sheet, and is passed over", path.display())),
@@ -191,13 +191,16 @@ impl Files {
     /// Plans whose file is not in `accepted/` any more, or not yet.
     fn add_salvaged_plans(&mut self, old: &Salvage) {
         for row in &old.plans {
-            if self.names.contains_key(&row.name) || hex(&Sha256::digest(row.text.as_bytes())) != row.sha256 {
+            let Some(text) = old.texts.get(&row.id) else { continue };
+            if self.names.contains_key(&row.name)
+                || hex::encode(Sha256::digest(text.as_bytes())) != row.sha256
+            {
                 continue;
             }
-            let Some(parsed) = parse(row.text.as_bytes(), &row.name) else { continue };
+            let Some(parsed) = parse(text.as_bytes(), &row.name) else { continue };
             self.add_plan(FoundPlan {
                 parsed,
-                text: row.text.clone(),
+                text: text.clone(),
                 sha256: row.sha256.clone(),
                 folder: row.folder.clone(),
                 accepted_time: row.accepted_time,
@@ -225,7 +228,7 @@ impl Files {
                 self.add_plan(FoundPlan {
                     parsed,
                     text: String::from_utf8_lossy(&bytes).into_owned(),
-                    sha256: hex(&Sha256::digest(&bytes)),
+                    sha256: hex::encode(Sha256::digest(&bytes)),
                     folder,
                     accepted_time: fs::metadata(&path).map_err(reading(&path))?.ctime() * 1000,
                     source: path.display().to_string(),
@@ -345,13 +348,5 @@ fn hash(path: &Path) -> io::Result<(String, u64)> {
         hash.update(bytes);
         size += read as u64;
     }
-    Ok((hex(&hash.finalize()), size))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing into a String does not fail");
-        text
-    })
+    Ok((hex::encode(hash.finalize()), size))
 }

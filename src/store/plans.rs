@@ -5,6 +5,7 @@ use super::salvage::readable;
 use super::tasks::{TaskStatus, insert_dependency, insert_task, set_task_status, tasks_of_plan};
 use super::{Millis, word};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::HashMap;
 
 word! {
     /// Where a plan stands.
@@ -35,8 +36,6 @@ pub struct PlanRow {
     pub title: String,
     /// SHA-256 of the plan file's bytes.
     pub sha256: String,
-    /// The plan file's text.
-    pub text: String,
     /// The folder in the inbox that it came in, relative to the inbox; its sheets are looked for there first.
     pub folder: String,
     /// Where it stands.
@@ -60,7 +59,7 @@ pub struct NewPlan {
     pub title: String,
     /// As [`PlanRow::sha256`].
     pub sha256: String,
-    /// As [`PlanRow::text`].
+    /// The plan file's text.
     pub text: String,
     /// As [`PlanRow::folder`].
     pub folder: String,
@@ -104,18 +103,20 @@ pub struct NewTask {
 pub fn accept_plan(connection: &Connection, plan: &NewPlan) -> Result<i64, Error> {
     connection
         .prepare_cached(
-            "INSERT INTO plans (name, title, sha256, text, folder, status, accepted_time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO plans (name, title, sha256, folder, status, accepted_time) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![
             plan.name,
             plan.title,
             plan.sha256,
-            plan.text,
             plan.folder,
             PlanStatus::WaitingForSheets.word(),
             plan.accepted_time
         ])?;
     let plan_id = connection.last_insert_rowid();
+    connection
+        .prepare_cached("INSERT INTO plan_texts (plan_id, text) VALUES (?1, ?2)")?
+        .execute(params![plan_id, plan.text])?;
     for (stage, index) in plan.stages.iter().zip(0_i64..) {
         connection
             .prepare_cached("INSERT INTO stages (plan_id, idx, title) VALUES (?1, ?2, ?3)")?
@@ -198,8 +199,7 @@ pub fn set_plan_held(connection: &Connection, plan_id: i64, held: bool) -> Resul
     Ok(())
 }
 
-const COLUMNS: &str =
-    "id, name, title, sha256, text, folder, status, accepted_time, start_time, end_time, held";
+const COLUMNS: &str = "id, name, title, sha256, folder, status, accepted_time, start_time, end_time, held";
 
 fn plan_row(row: &Row<'_>) -> rusqlite::Result<PlanRow> {
     Ok(PlanRow {
@@ -207,13 +207,12 @@ fn plan_row(row: &Row<'_>) -> rusqlite::Result<PlanRow> {
         name: row.get(1)?,
         title: row.get(2)?,
         sha256: row.get(3)?,
-        text: row.get(4)?,
-        folder: row.get(5)?,
-        status: row.get(6)?,
-        accepted_time: row.get(7)?,
-        start_time: row.get(8)?,
-        end_time: row.get(9)?,
-        held: row.get(10)?,
+        folder: row.get(4)?,
+        status: row.get(5)?,
+        accepted_time: row.get(6)?,
+        start_time: row.get(7)?,
+        end_time: row.get(8)?,
+        held: row.get(9)?,
     })
 }
 
@@ -289,4 +288,10 @@ pub fn plans_not_ended(connection: &Connection) -> Result<Vec<PlanRow>, Error> {
 /// All plans of a damaged database that can be read.
 pub(super) fn all_plans(connection: &Connection, whole: &mut bool) -> Vec<PlanRow> {
     readable(connection, &format!("SELECT {COLUMNS} FROM plans ORDER BY id"), whole, plan_row)
+}
+
+/// The texts of the plans of a damaged database that can be read.
+pub(super) fn all_texts(connection: &Connection, whole: &mut bool) -> HashMap<i64, String> {
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    readable(connection, "SELECT plan_id, text FROM plan_texts", whole, row).into_iter().collect()
 }

@@ -3,13 +3,14 @@
 
 use super::error::Error;
 use super::folder::DATABASE;
-use super::plans::{PlanRow, all_plans};
+use super::plans::{PlanRow, all_plans, all_texts};
 use super::recovery::Recovery;
 use super::sheets::{SheetRow, all_sheets};
 use super::tasks::{TaskRow, all_tasks};
 use super::{schema, soundness, wal};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
+use std::collections::HashMap;
 use tempfile::TempDir;
 
 /// What was read.
@@ -20,6 +21,8 @@ pub struct Salvage {
     pub is_sound: bool,
     /// The plans.
     pub plans: Vec<PlanRow>,
+    /// The texts of their files, by plan.
+    pub texts: HashMap<i64, String>,
     /// The sheets.
     pub sheets: Vec<SheetRow>,
     /// The tasks.
@@ -35,7 +38,14 @@ pub fn salvage(recovery: &Recovery<'_>) -> Result<Salvage, Error> {
     let file = copy.path().join(DATABASE);
     // Judged before the file is opened, which would make the log's index anew.
     let log_is_whole = wal::fault(&file, recovery.index_is_of_now()).is_ok_and(|fault| fault.is_none());
-    let mut all = Salvage { copy, is_sound: false, plans: Vec::new(), sheets: Vec::new(), tasks: Vec::new() };
+    let mut all = Salvage {
+        copy,
+        is_sound: false,
+        plans: Vec::new(),
+        texts: HashMap::new(),
+        sheets: Vec::new(),
+        tasks: Vec::new(),
+    };
     let Ok(mut connection) = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_WRITE) else {
         return Ok(all);
     };
@@ -44,6 +54,7 @@ pub fn salvage(recovery: &Recovery<'_>) -> Result<Salvage, Error> {
     let is_sound = log_is_whole && is_upgraded && matches!(soundness::check_deciding(&connection), Ok(None));
     let mut is_readable = true;
     all.plans = all_plans(&connection, &mut is_readable);
+    all.texts = all_texts(&connection, &mut is_readable);
     all.sheets = all_sheets(&connection, &mut is_readable);
     all.tasks = all_tasks(&connection, &mut is_readable);
     // A file that is new, or was emptied, is whole, and knows nothing.

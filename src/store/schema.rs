@@ -128,6 +128,15 @@ const STEPS: &[&str] = &[
     "
     ALTER TABLE plans ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
 ",
+    // The text of a plan of very many tasks is megabytes, and a plan's row is read and written with each of its tasks.
+    "
+    CREATE TABLE plan_texts (
+        plan_id  INTEGER PRIMARY KEY REFERENCES plans (id),
+        text     TEXT NOT NULL
+    ) STRICT;
+    INSERT INTO plan_texts (plan_id, text) SELECT id, text FROM plans;
+    ALTER TABLE plans DROP COLUMN text;
+",
 ];
 
 /// The version that this program writes.
@@ -153,4 +162,32 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_of_an_older_layout_keeps_its_text() {
+        let mut state = Connection::open_in_memory().unwrap();
+        for step in &STEPS[..4] {
+            state.execute_batch(step).unwrap();
+        }
+        state.pragma_update(None, "user_version", 4).unwrap();
+        state
+            .execute_batch(
+                "INSERT INTO plans (id, name, title, sha256, text, folder, status, accepted_time)
+                 VALUES (7, 'projects/a/plans/b', '', '', 'the text', '', 'DONE', 1);
+                 INSERT INTO stages VALUES (7, 0, 'first');",
+            )
+            .unwrap();
+        prepare(&mut state).unwrap();
+        let found: (i64, String) = state
+            .query_row("SELECT plan_id, text FROM plan_texts", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!(found, (7, "the text".to_owned()));
+        let name: String = state.query_row("SELECT name FROM plans", [], |row| row.get(0)).unwrap();
+        assert_eq!(name, "projects/a/plans/b");
+    }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// The tables that anything is decided by.
 pub(super) const DECIDING: &[&str] =
-    &["plans", "stages", "tasks", "dependencies", "sheets", "runs", "intents", "sessions"];
+    &["plans", "plan_texts", "stages", "tasks", "dependencies", "sheets", "runs", "intents", "sessions"];
 /// How long the rest is looked at. What is behind that shows when it is read, and nothing is decided by it.
 const REST_TIME_MAX: Duration = Duration::from_secs(3);
 
