@@ -21,7 +21,8 @@ const WAITING_TIME_MAX: Duration = Duration::from_millis(100);
 pub(super) struct Journal {
     store: Store,
     run: i64,
-    waiting: Vec<(Millis, LogEntry)>,
+    /// Entries as they are stored: the one thread that writes has enough to do.
+    waiting: Vec<(Millis, String)>,
     flushed: Instant,
     statements: u64,
     notices: u64,
@@ -49,7 +50,7 @@ impl Journal {
     /// Adds an entry.
     pub(super) fn entry(&mut self, entry: LogEntry) {
         self.close_together();
-        self.push(entry);
+        self.push(&entry);
     }
 
     /// Adds a sentence.
@@ -91,7 +92,7 @@ impl Journal {
             micros,
         };
         if single {
-            self.push(entry);
+            self.push(&entry);
         } else {
             self.close_together();
             self.together = Some(entry);
@@ -132,7 +133,7 @@ impl Journal {
         self.close_together();
         let dropped = self.notices.saturating_sub(NOTICES_MAX);
         if dropped > 0 {
-            self.waiting.push((now(), LogEntry::NoticesDropped { count: dropped }));
+            self.waiting.push((now(), LogEntry::NoticesDropped { count: dropped }.text()));
             self.notices = NOTICES_MAX;
         }
         self.send();
@@ -140,12 +141,12 @@ impl Journal {
 
     fn close_together(&mut self) {
         if let Some(entry) = self.together.take() {
-            self.push(entry);
+            self.push(&entry);
         }
     }
 
-    fn push(&mut self, entry: LogEntry) {
-        self.waiting.push((now(), entry));
+    fn push(&mut self, entry: &LogEntry) {
+        self.waiting.push((now(), entry.text()));
         if self.waiting.len() >= WAITING_MAX || self.flushed.elapsed() >= WAITING_TIME_MAX {
             self.send();
         }

@@ -135,9 +135,15 @@ pub struct AuditEntry {
     pub reason: String,
 }
 
-/// Adds to a run's log.
-pub fn append_log(connection: &Connection, run: i64, time: Millis, entry: &LogEntry) -> Result<(), Error> {
-    let text = serde_json::to_string(entry).expect("an entry has only text and numbers");
+impl LogEntry {
+    /// As it is stored.
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).expect("an entry has only text and numbers")
+    }
+}
+
+/// Adds to a run's log what [`LogEntry::text`] gives.
+pub fn append_log(connection: &Connection, run: i64, time: Millis, text: &str) -> Result<(), Error> {
     connection
         .prepare_cached("INSERT INTO log (run_id, time, entry) VALUES (?1, ?2, ?3)")?
         .execute(params![run, time, text])?;

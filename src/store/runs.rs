@@ -70,9 +70,10 @@ pub struct RunEnd {
 
 /// Begins the next try of a task. Gives the run's number and the try's.
 pub fn start_run(connection: &Connection, task: i64, now: Millis) -> Result<(i64, u32), Error> {
-    let attempt: u32 = connection
-        .prepare_cached("SELECT coalesce(max(attempt), 0) + 1 FROM runs WHERE task_id = ?1")?
-        .query_row([task], |row| row.get(0))?;
+    // Not by max() or an order: SQLite would plan such a query anew for every task, for the sake of its statistics.
+    let mut earlier = connection.prepare_cached("SELECT attempt FROM runs WHERE task_id = ?1")?;
+    let attempts = earlier.query_map([task], |row| row.get(0))?.collect::<Result<Vec<u32>, _>>()?;
+    let attempt = attempts.into_iter().max().unwrap_or(0) + 1;
     connection
         .prepare_cached("INSERT INTO runs (task_id, attempt, status, start_time) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![task, attempt, RunStatus::Running.word(), now])?;

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// How many writes go into one commit at most: bounds how long the first of them waits.
 const GROUP_MAX: usize = 4_096;
 
+/// How many connections that only read are kept for the next one who asks: to open one costs more than most reads.
+const READERS_KEPT: usize = 8;
+
 /// How long a reader waits for SQLite's own short locks.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -32,6 +35,8 @@ struct Inner {
     /// Taken out when the store is closed, so that the thread ends after what waits.
     writes: Mutex<Option<Sender<Write>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Connections that only read, and are not in use.
+    readers: Mutex<Vec<Connection>>,
 }
 
 impl Store {
@@ -49,6 +54,7 @@ impl Store {
             file: file.to_path_buf(),
             writes: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
+            readers: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -93,12 +99,19 @@ impl Store {
 
     /// A connection that only reads, and sees what is committed.
     pub fn reader(&self) -> Result<Reader, Error> {
-        Reader::open(&self.inner.file)
+        let kept = self.inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut reader = match kept {
+            Some(connection) => Reader { connection: Some(connection), home: None },
+            None => Reader::open(&self.inner.file)?,
+        };
+        reader.home = Some(Arc::clone(&self.inner));
+        Ok(reader)
     }
 
     /// Commits what waits and ends the thread; later writes are refused.
     pub fn close(&self) {
         drop(self.inner.writes.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.inner.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // A panic in it was printed by the hook, and its writes were told of.
@@ -179,23 +192,36 @@ fn commit(
     Ok(())
 }
 
-/// A connection that only reads.
+/// A connection that only reads. One of a store goes back to it.
 pub struct Reader {
-    connection: Connection,
+    /// Taken out when it goes.
+    connection: Option<Connection>,
+    home: Option<Arc<Inner>>,
 }
 
 impl Reader {
     pub(super) fn open(file: &Path) -> Result<Self, Error> {
         let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(BUSY)?;
-        Ok(Self { connection })
+        Ok(Self { connection: Some(connection), home: None })
     }
 
     /// Reads several things as of one moment.
     pub fn read<T>(&mut self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        let transaction = self.connection.transaction()?;
+        let connection = self.connection.as_mut().expect("it is there until it goes");
+        let transaction = connection.transaction()?;
         let value = read(&transaction)?;
         transaction.commit()?;
         Ok(value)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let (Some(home), Some(connection)) = (self.home.take(), self.connection.take()) else { return };
+        let mut readers = home.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < READERS_KEPT {
+            readers.push(connection);
+        }
     }
 }
