@@ -4,7 +4,9 @@ use super::change::Started;
 use super::schedule::RunEnded;
 use crate::config::{Config, Ledger};
 use crate::driver::Drivers;
-use crate::executor::{End, Ended, Instance, Job, Orphans, Progress, Retry, SchemaVersion, Stop, Workers};
+use crate::executor::{
+    End, Ended, Instance, Job, Orphans, Progress, Retry, SchemaVersion, Stop, Surveys, Workers,
+};
 use crate::plan;
 use crate::report::ErrorReport;
 use crate::store::{self, IntentEnd, Millis, RunEnd, RunStatus, Sheets};
@@ -32,6 +34,7 @@ pub(super) fn instances(config: &Config, drivers: &Drivers) -> Arc<HashMap<Strin
             max_connections: instance.max_connections,
             orphans: if instance.cancel_orphans { Orphans::Cancel } else { Orphans::Wait },
             retry: Retry { attempts: instance.retry_attempts, backoff: instance.retry_backoff },
+            surveys: Surveys::default(),
         };
         Some((instance.name.clone(), Arc::new(made)))
     });

@@ -17,6 +17,8 @@ pub struct Connection {
     raw: *mut rsd_connection,
     cancel: Arc<CancelHandle>,
     lost: bool,
+    /// Who the session is, once it has been asked: it stays the same session as long as it is open.
+    identity: Option<Identity>,
 }
 
 // SAFETY: rule 4 of the ABI: calls may come from different threads, one at a time, which `&mut self` keeps.
@@ -72,7 +74,7 @@ pub(super) fn open(
         return Err(collected.error(Failure::from_abi(status)));
     }
     let cancel = Arc::new(CancelHandle { cancel, raw: Mutex::new(Some(Target(raw))) });
-    Ok(Connection { driver, extensions, raw, cancel, lost: false })
+    Ok(Connection { driver, extensions, raw, cancel, lost: false, identity: None })
 }
 
 pub(super) fn missing(function: &str) -> Error {
@@ -112,10 +114,18 @@ impl Connection {
         self.plain("ping", self.driver.ping).map(drop)
     }
 
-    /// Who the session is.
+    /// Asks who the session is.
     pub fn identify(&mut self) -> Result<Identity, Error> {
         let said = self.plain("identify", self.driver.identify)?;
-        said.identity.ok_or_else(|| Error::new(Class::Other, "the driver did not say who the session is"))
+        let unsaid = || Error::new(Class::Other, "the driver did not say who the session is");
+        let identity = said.identity.ok_or_else(unsaid)?;
+        self.identity = Some(identity.clone());
+        Ok(identity)
+    }
+
+    /// Who the session is, where [`Self::identify`] was called before; what it was doing then is of no meaning.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
     }
 
     /// Runs exactly one statement; notices go on as they come.

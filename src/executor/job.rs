@@ -2,6 +2,7 @@
 
 use super::progress::Progress;
 use super::stop::Stop;
+use super::surveys::Surveys;
 use crate::driver::Library;
 use crate::report::ErrorReport;
 use runsheet_sdk::Settings;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// An instance as the executor needs it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Instance {
     /// Its name in the config.
     pub name: String,
@@ -26,6 +27,8 @@ pub struct Instance {
     pub orphans: Orphans,
     /// How often a run that failed by chance is tried again by itself.
     pub retry: Retry,
+    /// What its sheets hold.
+    pub surveys: Surveys,
 }
 
 /// What becomes of a session of a dead daemon that still runs its last statement.

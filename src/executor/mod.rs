@@ -12,6 +12,7 @@ mod pool;
 mod progress;
 mod run;
 mod stop;
+mod surveys;
 mod workers;
 
 pub use job::{End, Ended, Instance, Job, Orphans, Retry, SchemaVersion};
@@ -19,4 +20,5 @@ pub use pool::Pool;
 pub use progress::Progress;
 pub use run::task_key;
 pub use stop::Stop;
+pub use surveys::Surveys;
 pub use workers::{Finished, Workers};

@@ -11,10 +11,11 @@ use super::pool::Pool;
 use super::stop::Wanted;
 use crate::driver::Connection;
 use crate::report::ErrorReport;
-use crate::sheet::{Survey, survey};
+use crate::sheet::Survey;
 use crate::store::{LogEntry, Store};
 use runsheet_sdk::{Class, Error, Failure, Mark};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a lost connection is tried again before the run is given up.
@@ -36,13 +37,13 @@ pub fn task_key(plan: &str, plan_sha256: &str, spec: &str) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(hash.finalize())
 }
 
 /// Makes one run.
 pub(super) fn run(job: &Job, store: &Store, pool: &Pool) -> Ended {
     let mut journal = Journal::new(store.clone(), job.run_id);
-    let survey = match survey(&job.sheet_path, job.instance.driver, &job.instance.settings) {
+    let survey = match job.instance.surveys.of(job) {
         Ok(survey) => survey,
         Err(error) => {
             let detail = format!("Nothing of the sheet was run in this try. {}", failure::CORRECT_THE_SHEET);
@@ -50,7 +51,9 @@ pub(super) fn run(job: &Job, store: &Store, pool: &Pool) -> Ended {
             return finish(&mut journal, None, Counts::default(), end);
         }
     };
-    let mut run = Run { job, store, pool, survey, journal, counts: Counts::default() };
+    // Every intent belongs to a run.
+    let is_unheard_of = job.attempt == 1 && !job.resumed;
+    let mut run = Run { job, store, pool, survey, journal, counts: Counts::default(), is_unheard_of };
     let end = run.make();
     let Run { mut journal, survey, counts, .. } = run;
     finish(&mut journal, Some(survey.statements), counts, end)
@@ -76,9 +79,11 @@ struct Run<'a> {
     job: &'a Job,
     store: &'a Store,
     pool: &'a Pool,
-    survey: Survey,
+    survey: Arc<Survey>,
     journal: Journal,
     counts: Counts,
+    /// Whether nothing can be recorded of the task: this is its first run, and it has not been on a connection yet.
+    is_unheard_of: bool,
 }
 
 /// How one connection's part of a run ended.
@@ -224,9 +229,15 @@ impl Run<'_> {
             }
             Fence::Stopped(_) => return Ok(Err(End::Interrupted)),
         }
-        let identity = connection.identify()?;
-        fence::remember(&identity, self.job, self.store);
-        let session = session_text(&identity);
+        let session = match connection.identity() {
+            // A kept connection: it was remembered when it was asked.
+            Some(known) => session_text(known),
+            None => {
+                let identity = connection.identify()?;
+                fence::remember(&identity, self.job, self.store);
+                session_text(&identity)
+            }
+        };
         self.journal.entry(LogEntry::Started {
             attempt: self.job.attempt,
             resumed: self.job.resumed,
@@ -236,6 +247,9 @@ impl Run<'_> {
         let marks = if ledger { self.ledger(connection)? } else { Vec::new() };
         if ledger && let Some(end) = self.version(connection, &marks)? {
             return Ok(Err(end));
+        }
+        if std::mem::take(&mut self.is_unheard_of) {
+            return Ok(Ok(Prepared { session, ledger, marks, recorded: Recorded::default() }));
         }
         match Recorded::read(self.store, self.job.task_id) {
             Ok(recorded) => Ok(Ok(Prepared { session, ledger, marks, recorded })),

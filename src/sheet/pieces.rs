@@ -324,23 +324,9 @@ impl<R: Read> Pieces<R> {
         let had = self.buffer.len();
         // A long statement is read in steps that grow with it, so that it is not copied over and over.
         let want = CHUNK.max(had);
-        self.buffer.resize(had + want, 0);
-        let mut filled = had;
-        while let Some(room) = self.buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
-            match self.source.read(room) {
-                Ok(0) => {
-                    self.ended = true;
-                    break;
-                }
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.buffer.truncate(filled);
-                    return Err(error.into());
-                }
-            }
-        }
-        self.buffer.truncate(filled);
+        self.buffer.reserve(want);
+        let read = self.source.by_ref().take(want as u64).read_to_end(&mut self.buffer)?;
+        self.ended = read < want;
         Ok(())
     }
 
