@@ -313,6 +313,8 @@ impl Model {
             assert!(holders.count() <= 1, "two tasks hold {lane:?}");
         }
         assert!(self.startable().is_empty(), "these could run and do not: {:?}", self.startable());
+        let running = self.plans.values().filter(|(_, said)| *said == PlanStatus::Running).count();
+        assert_eq!(self.scheduler.counts(), (self.plans.len(), running), "plans, and those that can go on");
         for (plan, (_, said)) in &self.plans {
             assert_eq!(
                 *said,

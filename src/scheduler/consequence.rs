@@ -1,7 +1,7 @@
 //! What a change of one task means for the others: who is free to run now, who must wait again, which stage or plan has ended.
 
 use super::lane::{Holder, Lane};
-use super::plan::Plan;
+use super::plan::{Plan, PlanStatus};
 use super::task::{Status, Task};
 use super::{Decision, PlanId, Scheduler, TaskId, Time};
 
@@ -18,6 +18,8 @@ impl Scheduler {
             let Some(plan) = self.plans.get_mut(&id) else { continue };
             let status = plan.status();
             if status != plan.said {
+                self.active += usize::from(status == PlanStatus::Running);
+                self.active -= usize::from(plan.said == PlanStatus::Running);
                 plan.said = status;
                 self.decisions.push(Decision::Plan(id, status));
             }

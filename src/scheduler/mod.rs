@@ -91,6 +91,8 @@ pub struct Scheduler {
     taking_up: bool,
     tasks: HashMap<TaskId, Task>,
     plans: HashMap<PlanId, Plan>,
+    /// How many of them were last said to be running.
+    active: usize,
     lanes: HashMap<LaneId, Lane>,
     queue: Queue,
     /// Tasks that wait for nothing but their time.
@@ -112,6 +114,7 @@ impl Scheduler {
             taking_up: true,
             tasks: HashMap::new(),
             plans: HashMap::new(),
+            active: 0,
             lanes: HashMap::new(),
             queue: Queue::new(limits),
             timed: BTreeSet::new(),
@@ -162,8 +165,7 @@ impl Scheduler {
 
     /// How many plans are known, and how many of them can go on by themselves.
     pub fn counts(&self) -> (usize, usize) {
-        let running = self.plans.values().filter(|plan| plan.said == PlanStatus::Running).count();
-        (self.plans.len(), running)
+        (self.plans.len(), self.active)
     }
 
     /// Forgets a plan of which nothing runs. One that is asked for again must be accepted again.

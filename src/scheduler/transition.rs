@@ -102,6 +102,7 @@ impl Scheduler {
             plan.stages.push(made);
         }
         self.plans.insert(id, plan);
+        self.active += 1;
         self.touched.insert(id);
         if !held {
             interrupted.into_iter().for_each(|task| self.release(task));
