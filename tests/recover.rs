@@ -439,7 +439,7 @@ fn a_plan_that_cannot_be_rebuilt_is_named() -> Result<()> {
     let file = site.path("state/runsheet.db");
     take_up_log(&file)?;
     // Its text is not what its hash says, and its file is gone.
-    let sql = "UPDATE plans SET text = 'damaged'; PRAGMA wal_checkpoint(TRUNCATE)";
+    let sql = "UPDATE plan_texts SET text = 'damaged'; PRAGMA wal_checkpoint(TRUNCATE)";
     assert!(Command::new("sqlite3").arg(&file).arg(sql).status()?.success());
     fs::remove_dir_all(site.path("accepted"))?;
     let output = Command::new("sqlite3")
