@@ -89,6 +89,8 @@ fn systemd_hears_ready_status_alive_reload_and_stopping() -> Result<()> {
     service.site.drop_file("test/x.plan.json", plan_of(&[&[("fill", target, "fill")]]))?;
     let status = service.hear(|said| said.contains("1 tasks running"))?;
     assert!(status.contains("STATUS=1 plans under way"), "{status}");
+    // Heard to its end: a socket that nobody reads fills up, and stops whoever writes to it.
+    service.hear(|said| said.contains("0 tasks running"))?;
     service.site.wait_for("projects/test/plans/x", &["DONE"])?;
     service.signal("HUP")?;
     let reloading = service.hear(|said| said.contains("RELOADING=1"))?;
