@@ -130,7 +130,7 @@ impl Shared {
             Way::Requests => &self.cut_requests,
             Way::Answers => &self.cut_answers,
         };
-        // Both ways of each connection count, each on a thread of its own.
+        // Counted in one step: each connection has a thread of its own.
         let counted = |left: u64| left.checked_sub(1);
         counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, counted) == Ok(1)
     }
