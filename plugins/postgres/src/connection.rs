@@ -39,7 +39,7 @@ pub struct Session {
     /// The load under way.
     pub(crate) load: crate::load::Load,
     pub(crate) holds_lock: bool,
-    pub(crate) ledger_is_known: bool,
+    pub(crate) ledger: ledger::Known,
 }
 
 impl Session {
@@ -71,7 +71,7 @@ impl Session {
             buffer: Vec::new(),
             load: crate::load::Load::default(),
             holds_lock: false,
-            ledger_is_known: false,
+            ledger: ledger::Known::No,
         }
     }
 
@@ -299,7 +299,7 @@ impl Connection for Session {
         query(settings.as_bytes(), &mut self.buffer);
         self.send()?;
         self.holds_lock = false;
-        self.ledger_is_known = false;
+        self.ledger = self.ledger.for_the_next();
         let first = self.answer(b"", false, &mut |_| {});
         let second = self.answer(b"", false, &mut |_| {});
         first.and(second).map(drop)

@@ -1,10 +1,13 @@
 //! The ledger: a table in a schema of its own, so that a mark is committed with what it marks.
 
 use crate::connection::Session;
-use runsheet_sdk::{Class, Error, Mark};
+use runsheet_sdk::{Class, Error, Failure, Mark};
 
 /// On the table, where `\d+` shows it.
 const STAMP: &str = "runsheet ledger 1";
+
+/// A row as text; nothing where it is NULL.
+type Row = Vec<Option<String>>;
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -24,8 +27,33 @@ fn table(session: &Session) -> String {
     format!("{}.runsheet_ledger", quoted(session.ledger_schema()))
 }
 
+/// What a session knows of the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Nothing yet.
+    #[default]
+    No,
+    /// It was there for an earlier user of the session. It is looked at again together with its first reading, which saves a round trip
+    /// for each task.
+    Before,
+    /// It is there.
+    Yes,
+}
+
+impl Known {
+    /// What is left of it for the next user of the session.
+    pub(crate) fn for_the_next(self) -> Self {
+        if self == Self::No { Self::No } else { Self::Before }
+    }
+}
+
 pub(crate) fn prepare(session: &mut Session) -> Result<(), Error> {
-    if session.ledger_is_known {
+    if session.ledger == Known::No { make_sure(session) } else { Ok(()) }
+}
+
+/// Looks at the ledger where nobody has since the session's last user, and makes it where it is missing.
+fn make_sure(session: &mut Session) -> Result<(), Error> {
+    if session.ledger == Known::Yes {
         return Ok(());
     }
     if !is_there(session)? {
@@ -36,21 +64,36 @@ pub(crate) fn prepare(session: &mut Session) -> Result<(), Error> {
             return Err(explain(session, error));
         }
     }
-    session.ledger_is_known = true;
+    session.ledger = Known::Yes;
     Ok(())
 }
 
-fn is_there(session: &mut Session) -> Result<bool, Error> {
+/// As [`make_sure`], for what comes before the first reading.
+fn look_again(session: &mut Session) -> Result<(), Error> {
+    if session.ledger == Known::Before { make_sure(session) } else { Ok(()) }
+}
+
+/// Asks whether the table is there, and for its stamp.
+fn stamp(session: &Session) -> String {
     let name = literal(&table(session));
-    let rows = session.query(&format!(
+    format!(
         "SELECT pg_catalog.to_regclass({name}) IS NOT NULL, pg_catalog.obj_description(pg_catalog.to_regclass({name}), 'pg_class')"
-    ))?;
-    let cell = |index: usize| rows.first().and_then(|row| row.get(index)).cloned().flatten();
-    if cell(0).as_deref() != Some("t") {
+    )
+}
+
+fn is_there(session: &mut Session) -> Result<bool, Error> {
+    let rows = session.query(&stamp(session))?;
+    is_ours(session, rows.first())
+}
+
+/// Judges the answer to [`stamp`].
+fn is_ours(session: &Session, row: Option<&Row>) -> Result<bool, Error> {
+    let cell = |index: usize| row.and_then(|row| row.get(index)).and_then(Option::as_deref);
+    if cell(0) != Some("t") {
         return Ok(false);
     }
     match cell(1) {
-        Some(stamp) if stamp == STAMP => Ok(true),
+        Some(STAMP) => Ok(true),
         Some(stamp) if stamp.starts_with("runsheet ledger ") => Err(foreign(
             session,
             "was made by a newer Runsheet; it was not touched. Install that version here too",
@@ -109,6 +152,7 @@ fn explain(session: &Session, error: Error) -> Error {
 }
 
 pub(crate) fn write(session: &mut Session, mark: &Mark) -> Result<(), Error> {
+    look_again(session)?;
     let table = table(session);
     let version =
         if mark.schema_version.is_empty() { "NULL".to_owned() } else { literal(&mark.schema_version) };
@@ -154,22 +198,41 @@ pub(crate) fn write(session: &mut Session, mark: &Mark) -> Result<(), Error> {
 
 const COLUMNS: &str = "task, segment, first_statement, last_statement, complete, plan, spec, sheet, sheet_sha256, coalesce(schema_version, ''), host, to_char(applied_time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')";
 
+/// Asks for the marks for which a condition holds.
+fn select(session: &Session, condition: &str) -> String {
+    format!("SELECT {COLUMNS} FROM {} WHERE {condition} ORDER BY segment", table(session))
+}
+
 fn marks(session: &mut Session, condition: &str) -> Result<Vec<Mark>, Error> {
-    let table = table(session);
-    let rows =
-        match session.query(&format!("SELECT {COLUMNS} FROM {table} WHERE {condition} ORDER BY segment")) {
-            Ok(rows) => rows,
-            Err(error) if error.class == Class::MissingObject => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-    rows.iter().map(|row| Mark::from_row(row)).collect()
+    match session.query(&select(session, condition)) {
+        Ok(rows) => rows.iter().map(|row| Mark::from_row(row)).collect(),
+        Err(error) if error.class == Class::MissingObject => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 pub(crate) fn read(session: &mut Session, task: &str) -> Result<Vec<Mark>, Error> {
-    marks(session, &format!("task = {}", literal(task)))
+    let condition = format!("task = {}", literal(task));
+    if session.ledger == Known::Before {
+        // Where the table is gone, it is made again, and has no marks.
+        let rows = match session.query(&format!("{}; {}", stamp(session), select(session, &condition))) {
+            Ok(rows) => rows,
+            Err(error) if error.class == Class::MissingObject => Vec::new(),
+            // One that is not ours may have other columns: its stamp says so.
+            Err(error) if error.failure == Failure::Failed => return is_there(session).and(Err(error)),
+            Err(error) => return Err(error),
+        };
+        if is_ours(session, rows.first())? {
+            session.ledger = Known::Yes;
+            return rows.iter().skip(1).map(|row| Mark::from_row(row)).collect();
+        }
+    }
+    look_again(session)?;
+    marks(session, &condition)
 }
 
 pub(crate) fn find_version(session: &mut Session, schema_version: &str) -> Result<Option<Mark>, Error> {
+    look_again(session)?;
     let found = marks(session, &format!("schema_version = {} AND complete", literal(schema_version)))?;
     Ok(found.into_iter().next())
 }

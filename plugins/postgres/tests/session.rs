@@ -4,7 +4,7 @@ mod support;
 
 use anyhow::{Context, Result};
 use runsheet_driver_postgres::Session;
-use runsheet_sdk::{Applied, Class, Connection, Failure, Transaction, TryLock};
+use runsheet_sdk::{Applied, Class, Connection, Failure, Mark, Transaction, TryLock};
 use runsheet_test_servers::{Pooler, Postgres, PostgresOptions, shared, wait_until};
 use support::{ask, on, open, run, run_noticed};
 
@@ -295,5 +295,42 @@ fn messages_in_another_language_are_kept_and_understood() -> Result<()> {
     server.execute("postgres", &format!("SELECT pg_terminate_backend({pid}, 5000)"))?;
     let ended = run(&mut session, "SELECT 1").expect_err("it is gone");
     assert_eq!((ended.failure, ended.sqlstate.as_str()), (Failure::Lost, "57P01"), "{ended}");
+    Ok(())
+}
+
+/// A kept session looks at the ledger again together with its first reading of it: each way in which the table may have changed since.
+#[test]
+fn a_kept_session_sees_what_became_of_the_ledger_since_its_last_user() -> Result<()> {
+    let mut session = fresh()?;
+    let mark = Mark { task: "a".repeat(64), segment: 1, complete: true, ..Mark::default() };
+    let task = mark.task.clone();
+    session.prepare_ledger()?;
+    session.write_mark(&mark)?;
+    session.reset("the next")?;
+    session.prepare_ledger()?;
+    assert_eq!(session.read_marks(&task)?.len(), 1);
+
+    run(&mut session, "DROP SCHEMA runsheet CASCADE")?;
+    session.reset("after it was dropped")?;
+    session.prepare_ledger()?;
+    assert_eq!(session.read_marks(&task)?, []);
+    session.write_mark(&mark)?;
+
+    let statements = [
+        ("COMMENT ON TABLE runsheet.runsheet_ledger IS 'runsheet ledger 4711'", "newer Runsheet"),
+        ("COMMENT ON TABLE runsheet.runsheet_ledger IS NULL", "is not Runsheet's"),
+        ("ALTER TABLE runsheet.runsheet_ledger DROP COLUMN host", "is not Runsheet's"),
+    ];
+    for (statement, word) in statements {
+        run(&mut session, statement)?;
+        session.reset("after it was changed")?;
+        session.prepare_ledger()?;
+        let error = session.read_marks(&task).expect_err(statement);
+        assert!(error.message.contains(word), "{statement}: {error}");
+        session.reset("writing first")?;
+        session.prepare_ledger()?;
+        let error = session.write_mark(&mark).expect_err(statement);
+        assert!(error.message.contains(word), "{statement}: {error}");
+    }
     Ok(())
 }
