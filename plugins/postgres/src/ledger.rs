@@ -226,8 +226,8 @@ pub(crate) fn read(session: &mut Session, task: &str) -> Result<Vec<Mark>, Error
             session.ledger = Known::Yes;
             return rows.iter().skip(1).map(|row| Mark::from_row(row)).collect();
         }
+        make_sure(session)?;
     }
-    look_again(session)?;
     marks(session, &condition)
 }
 
